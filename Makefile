@@ -1,0 +1,35 @@
+# The two commands: `make run` and `make test`. Everything they need is installed into .venv at the root.
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+SAMPLE := runs/sample
+
+.PHONY: run test check install system benchmarks clean
+
+run: install
+	rm -rf $(SAMPLE)
+	$(BIN)/bearing-inspector inspect sample_data --output $(SAMPLE) \
+	    --export images,video,xlsx,csv,jsonl,coco,yolo,labelme
+
+test: install system check
+	$(BIN)/python -m pytest -q -n 2 --dist loadgroup
+
+check: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+install: $(INSTALLED)
+
+$(INSTALLED): setup.py constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --editable '.[test]'
+	mkdir -p .venv/typing && ln -sfn ../../plugins .venv/typing/inspector_plugins
+	touch $@
+
+# A screen and Chinese fonts for the tests of the window, and what OpenCV links to; only where missing and allowed.
+system:
+	@sh packaging/system.sh
+
+clean:
+	rm -rf .venv runs build *.egg-info

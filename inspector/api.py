@@ -1,0 +1,383 @@
+"""The only door for plugins: hooks, specs, options, protocols, and the helpers a plugin may use.
+
+A plugin is a module with a literal ``PLUGIN`` (its manifest, read before anything is imported) and one or more hook
+implementations::
+
+    from inspector.api import SourceSpec, Text, hookimpl
+
+    PLUGIN = {"id": "my_source", "version": "1.0", "api": 1, "kinds": ["source"], "description": "…"}
+
+    @hookimpl
+    def inspector_sources():
+        return [SourceSpec(id="my_source", title=Text("My source", "我的来源"), open=MySource)]
+
+A spec is data plus a callable ``open``; heavy libraries are imported inside ``open``. See ``docs/plugins.md``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_checkable
+
+import pluggy
+
+from inspector import __version__
+from inspector.domain import (
+    Choice,
+    Detection,
+    Frame,
+    InputError,
+    Inspection,
+    InspectorError,
+    Job,
+    Mask,
+    ModelInfo,
+    Reason,
+    Rules,
+    Skipped,
+    Timings,
+    Verdict,
+    judge,
+)
+
+if TYPE_CHECKING:
+    from inspector.domain import Image
+    from inspector.frameworks import prepare_torch
+    from inspector.i18n import reason_text
+    from inspector.imaging import draw_inspection, read_image, write_image
+    from inspector.paths import assets, long_path, plugin_folder, publish, safe_name, temporary_beside, unused_path
+
+__all__ = [
+    "API_VERSION",
+    "Choice",
+    "Detection",
+    "Exporter",
+    "ExporterSpec",
+    "Frame",
+    "InputError",
+    "Inspection",
+    "InspectorError",
+    "Job",
+    "LayerSpec",
+    "Mask",
+    "Model",
+    "ModelInfo",
+    "ModelSpec",
+    "Option",
+    "Reason",
+    "Rules",
+    "RunInfo",
+    "Skipped",
+    "Source",
+    "SourceSpec",
+    "Text",
+    "Timings",
+    "Verdict",
+    "__version__",
+    "assets",
+    "draw_inspection",
+    "hookimpl",
+    "judge",
+    "long_path",
+    "plugin_folder",
+    "prepare_torch",
+    "publish",
+    "read_image",
+    "reason_text",
+    "safe_name",
+    "temporary_beside",
+    "unused_path",
+    "write_image",
+]
+
+API_VERSION = 1
+PROJECT = "bearing_inspector"
+ENTRY_POINT_GROUP = "bearing_inspector.plugins"
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+# Helpers whose modules import numpy, OpenCV or torch: resolved at first use, so that specs stay light.
+_LAZY = {
+    "read_image": "inspector.imaging",
+    "write_image": "inspector.imaging",
+    "draw_inspection": "inspector.imaging",
+    "reason_text": "inspector.i18n",
+    "prepare_torch": "inspector.frameworks",
+    "long_path": "inspector.paths",
+    "assets": "inspector.paths",
+    "plugin_folder": "inspector.paths",
+    "publish": "inspector.paths",
+    "safe_name": "inspector.paths",
+    "temporary_beside": "inspector.paths",
+    "unused_path": "inspector.paths",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_LAZY[name]), name)
+
+
+class Text(NamedTuple):
+    """A text that people read, in both languages."""
+
+    en: str
+    zh: str = ""
+
+    def read(self, language: str) -> str:
+        return self.zh if language.startswith("zh") and self.zh else self.en
+
+
+_NO_TEXT = Text("")
+
+
+@dataclass(frozen=True)
+class Option:
+    """One adjustable value of a spec: declared once, it becomes a CLI flag, a setting, a check and a form field.
+
+    Attributes:
+        key: name of the keyword argument of ``open``; lower case with underscores.
+        type: bool, int, float, str or Path.
+        default: used when the user says nothing; None makes the option optional.
+        title, help: what a person reads.
+        minimum, maximum: inclusive bounds of a number.
+        choices: the only accepted values.
+    """
+
+    key: str
+    type: type
+    default: Any
+    title: Text
+    help: Text = _NO_TEXT
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: tuple[Any, ...] = ()
+
+    def check(self, value: Any) -> Any:
+        """``value`` as the option's type; texts are converted, as they come from a command line or a form.
+
+        Raises:
+            InputError: naming the option, what came and what is accepted.
+        """
+        if value is None and self.default is None:
+            return None
+        checked = self._convert(value)
+        if self.choices and checked not in self.choices:
+            raise InputError(f"{self.key}: {value!r} is not one of {', '.join(map(str, self.choices))}")
+        too_small = self.minimum is not None and checked < self.minimum
+        too_large = self.maximum is not None and checked > self.maximum
+        if too_small or too_large or checked != checked:
+            bounds = " ".join(
+                f"{word} {bound:g}"
+                for word, bound in (("from", self.minimum), ("to", self.maximum))
+                if bound is not None
+            )
+            raise InputError(f"{self.key}: {value!r} lies outside the range {bounds}".rstrip())
+        return checked
+
+    def _convert(self, value: Any) -> Any:
+        if self.type is bool:
+            words = {"true": True, "yes": True, "on": True, "1": True}
+            words |= {"false": False, "no": False, "off": False, "0": False}
+            if isinstance(value, bool):
+                return value
+            if isinstance(value, str) and value.strip().lower() in words:
+                return words[value.strip().lower()]
+        elif isinstance(value, str | int | float | Path) and not isinstance(value, bool):
+            whole = self.type is not int or not isinstance(value, float) or value.is_integer()
+            with suppress(ValueError, TypeError, OverflowError):
+                if whole:
+                    return self.type(value)
+        kind = {bool: "yes or no", int: "a whole number", float: "a number", Path: "a path"}.get(self.type, "a text")
+        raise InputError(f"{self.key}: {value!r} is not {kind}")
+
+
+def check_options(options: Sequence[Option], given: Mapping[str, Any], owner: str) -> dict[str, Any]:
+    """All options of ``owner`` with their defaults, overridden by ``given``, each checked.
+
+    Raises:
+        InputError: for an unknown key or a refused value.
+    """
+    known = {option.key: option for option in options}
+    if unknown := [key for key in given if key not in known]:
+        has = f"it has {', '.join(known)}" if known else "it has none"
+        raise InputError(f"{owner} has no option {unknown[0]!r}; {has}")
+    checked = {}
+    for key, option in known.items():
+        try:
+            checked[key] = option.check(given[key]) if key in given else option.default
+        except InputError as error:
+            raise InputError(f"{owner}, option {error}") from None
+    return checked
+
+
+@runtime_checkable
+class Model(Protocol):
+    """An opened model. Opened, used and closed on one thread."""
+
+    info: ModelInfo
+    batch: int
+    """How many pictures it likes to get at once (1 where that gains nothing)."""
+
+    def predict(self, images: Sequence[Image], confidence: float, iou: float) -> list[list[Detection]]:
+        """Find defects.
+
+        Args:
+            images: each (H, W, 3) uint8 BGR; sizes may differ.
+            confidence: smallest score that counts, 0 to 1.
+            iou: overlap above which the weaker of two detections of one class is dropped, 0 to 1.
+
+        Returns:
+            For each picture its detections, highest score first.
+        """
+
+    def close(self) -> None: ...
+
+
+class Source(Protocol):
+    """An opened source: iterates its pictures. Opened, used and closed on one thread.
+
+    It yields a :class:`Frame`; a :class:`Skipped` for a picture that cannot be read; and, while it waits for the next
+    picture, None several times a second, so that a run can be paused and stopped.
+    """
+
+    total: int | None
+    """Number of frames to come, or None where that is unknown or endless."""
+
+    def __iter__(self) -> Iterator[Frame | Skipped | None]: ...
+
+    def close(self) -> None: ...
+
+
+class Exporter(Protocol):
+    """An opened exporter. Opened, used and closed on one thread; closed also when the run ends early."""
+
+    def write(self, inspection: Inspection) -> None: ...
+
+    def close(self) -> Iterable[Path]:
+        """Finish and return the files that were written."""
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """What an exporter may want to know about its run."""
+
+    job: Job
+    model: ModelInfo
+    title: str
+    started: str
+    """Local time, ISO 8601 with offset."""
+    total: int | None = None
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """A kind of model.
+
+    Attributes:
+        id: unique over all specs of all kinds; letters, digits, underscore.
+        open: ``open(weights: Path | None, device: str, layers: Sequence[LayerSpec], **options) -> Model``.
+        suffixes: of the weights files it opens, lower case with dot; empty for a model that needs no file.
+        bundled: models that ship with the plugin: name -> weights file (None where it needs none); the first is
+            the default.
+        train: ``train(data: Path, model: str, output: Path, layers=…, **options) -> Path of best.pt``, where it can.
+        train_options: options of ``train``.
+    """
+
+    id: str
+    title: Text
+    open: Callable[..., Model]
+    suffixes: tuple[str, ...] = ()
+    bundled: Mapping[str, Path | None] = field(default_factory=dict)
+    options: tuple[Option, ...] = ()
+    train: Callable[..., Path] | None = None
+    train_options: tuple[Option, ...] = ()
+
+
+@dataclass(frozen=True)
+class SourceSpec:
+    """A kind of source.
+
+    Attributes:
+        open: ``open(**options) -> Source``.
+        claim: options that open what a user typed (a path, a glob, an address), or None if it is not for this source.
+            Must be quick: it may look at the file system, not open a device.
+        droppable: True where only the newest frame counts (a camera): when the model is slower, frames are dropped
+            and counted. False: every picture is inspected, however long that takes.
+        devices: for sources with devices: lists ``(what a user types, name)`` pairs.
+    """
+
+    id: str
+    title: Text
+    open: Callable[..., Source]
+    options: tuple[Option, ...] = ()
+    claim: Callable[[str], Mapping[str, Any] | None] | None = None
+    droppable: bool = False
+    devices: Callable[[], Sequence[tuple[str, str]]] | None = None
+
+
+@dataclass(frozen=True)
+class ExporterSpec:
+    """A kind of output.
+
+    Attributes:
+        open: ``open(folder: Path, run: RunInfo, **options) -> Exporter``. The folder exists.
+        default: written when the user names no exporter.
+    """
+
+    id: str
+    title: Text
+    open: Callable[..., Exporter]
+    options: tuple[Option, ...] = ()
+    default: bool = False
+
+
+LayerKind = Literal["block", "backbone", "neck", "downsample", "upsample"]
+
+
+@dataclass(frozen=True)
+class LayerSpec:
+    """A network layer that an architecture may name and a checkpoint may contain.
+
+    Attributes:
+        id: the name used in an architecture, such as ``context_guided``.
+        kind: where it may stand.
+        load: imports torch and returns the classes, the main one first; those of a checkpoint are allowed by them.
+        paper: author, year, arXiv number or DOI.
+    """
+
+    id: str
+    title: Text
+    kind: LayerKind
+    load: Callable[[], Sequence[type]]
+    paper: str = ""
+
+
+class Hooks:
+    """The hooks. A plugin implements at least one; each is called once, when the plugin is loaded."""
+
+    @hookspec
+    def inspector_models(self) -> Iterable[ModelSpec]:
+        """Models that this plugin brings."""
+        return ()
+
+    @hookspec
+    def inspector_sources(self) -> Iterable[SourceSpec]:
+        """Sources of pictures that this plugin brings."""
+        return ()
+
+    @hookspec
+    def inspector_exporters(self) -> Iterable[ExporterSpec]:
+        """Outputs that this plugin brings."""
+        return ()
+
+    @hookspec
+    def inspector_layers(self) -> Iterable[LayerSpec]:
+        """Network layers that this plugin brings, usable in architectures and allowed in checkpoints."""
+        return ()

@@ -1,0 +1,98 @@
+"""The command line: one module a command, imported when it is called."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from inspector import __version__
+from inspector.cli.console import remark
+from inspector.domain import InputError, InspectorError
+
+DONE, PART_FAILED, BAD_INPUT, NOT_GOOD, INTERRUPTED = 0, 1, 2, 3, 130
+
+COMMANDS = {
+    "inspect": "inspect pictures, folders, videos and cameras; save every result",
+    "train": "train a model on a data set in YOLO's layout",
+    "synthesize": "make a data set of synthetic bearing pictures",
+    "plugins": "list, check, install, remove, switch and write plugins",
+    "history": "search, show, export and purge what was inspected",
+    "cameras": "list the cameras of this machine",
+    "doctor": "tell what this machine can do",
+}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command.
+
+    Returns:
+        0 done; 1 one part failed, all else is saved; 2 bad input; 3 not good, with --fail-on-ng; 130 interrupted.
+    """
+    arguments = list(arguments)
+    name = next((word for word in arguments if not word.startswith("-")), None)
+    parser = _parser(name if name in COMMANDS else None)
+    if not arguments:
+        parser.print_help()
+        return DONE
+    # The rescue must act before a command declares its flags, since plugins bring flags of their own.
+    if "--no-plugins" in arguments:
+        os.environ["BEARING_INSPECTOR_NO_PLUGINS"] = "1"
+    verbose = "--verbose" in arguments
+    try:
+        _start_logging(verbose)
+        if name in COMMANDS:
+            command = import_module(f"inspector.cli.{name}")
+            command.configure(_command_parser(parser, name))
+        given = parser.parse_args(arguments)
+        return int(command.run(given))
+    except InputError as error:
+        remark(f"bearing-inspector: {error}")
+        return BAD_INPUT
+    except InspectorError as error:
+        remark(f"bearing-inspector: {error}")
+        return PART_FAILED
+    except KeyboardInterrupt:
+        remark("bearing-inspector: interrupted")
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader of our output has gone, as with `| head`
+        sys.stdout = None  # type: ignore[assignment]
+        return DONE
+
+
+def _start_logging(verbose: bool) -> None:
+    from inspector import logs
+
+    logs.start(verbose=verbose)
+
+
+def _parser(name: str | None) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="bearing-inspector",
+        description="Finds defects on bearings, offline.",
+        epilog="bearing-inspector COMMAND --help tells more. Exit codes: 0 done, 1 one part failed (all else is "
+        "saved), 2 bad input, 3 not good (with --fail-on-ng), 130 interrupted.",
+    )
+    parser.add_argument("--version", action="version", version=f"bearing-inspector {__version__}")
+    _add_common(parser)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for command, text in COMMANDS.items():
+        if name in (None, command):
+            # A second parser for these flags, so that they may stand before or behind the command.
+            added = commands.add_parser(command, help=text, description=text[0].upper() + text[1:] + ".")
+            _add_common(added, default=argparse.SUPPRESS)
+    parser.set_defaults(commands=commands)
+    return parser
+
+
+def _add_common(parser: argparse.ArgumentParser, default: object = False) -> None:
+    rescue, talk = "leave out plugins that did not come with the program", "tell on stderr what happens"
+    parser.add_argument("--no-plugins", action="store_true", default=default, help=rescue)
+    parser.add_argument("--verbose", action="store_true", default=default, help=talk)
+
+
+def _command_parser(parser: argparse.ArgumentParser, name: str) -> argparse.ArgumentParser:
+    chosen: argparse.ArgumentParser = parser.get_default("commands").choices[name]
+    return chosen

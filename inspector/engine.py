@@ -1,0 +1,521 @@
+"""The pipeline: reader, model and writer, one thread each, joined by bounded channels.
+
+    reader ── Channel ──> model and judge ── Channel ──> writer ──> history first, then exporters
+
+Files are lossless: a full channel blocks the reader. A droppable source (a camera) keeps only the newest frame. Each
+part is opened, used and closed on its own thread. Nothing is written before sources and model have opened. A failing
+exporter is closed and reported and the run goes on; a failing source, model or history ends the run with everything
+finished saved.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from inspector.api import (
+    Exporter,
+    ExporterSpec,
+    LayerSpec,
+    Model,
+    ModelSpec,
+    RunInfo,
+    Source,
+    SourceSpec,
+    check_options,
+)
+from inspector.channel import Channel
+from inspector.domain import Frame, InputError, Inspection, InspectorError, Job, ModelInfo, Skipped, Timings, judge
+from inspector.paths import unused_path, write_text
+
+logger = logging.getLogger(__name__)
+_WAITING_BYTES = 256 * 2**20
+_TICK = 0.2  # seconds
+
+
+class Catalogue(Protocol):
+    """Where specs come from (the registry)."""
+
+    @property
+    def layers(self) -> Mapping[str, LayerSpec]: ...
+    def model(self, id: str) -> ModelSpec: ...
+    def source(self, id: str) -> SourceSpec: ...
+    def exporter(self, id: str) -> ExporterSpec: ...
+
+
+class Journal(Protocol):
+    """What keeps the results (the history). Used on the writer's thread only."""
+
+    @property
+    def pending(self) -> int:
+        """Rows that were added but are not yet safe on disk."""
+
+    def begin(self, job: Job, model: ModelInfo, title: str, output: Path | None, started: str) -> int: ...
+    def add(self, run: int, inspection: Inspection) -> None: ...
+    def add_skipped(self, run: int, skipped: Skipped) -> None: ...
+    def tick(self) -> None: ...
+    def finish(self, run: int, state: str, counts: Mapping[str, int]) -> None: ...
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How far a run has come."""
+
+    inspected: int = 0
+    ok: int = 0
+    warn: int = 0
+    ng: int = 0
+    defects: int = 0
+    skipped: int = 0
+    dropped: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class _Item:
+    """A picture on its way, with the source it came from."""
+
+    source: Source
+    content: Frame | Skipped
+
+
+class Engine:
+    """Starts runs.
+
+    Args:
+        catalogue: where specs come from.
+        journal: opens the history; called on the writer's thread.
+        version: of the program, kept with each run.
+        log_to: opens a log file for a run, closed at its end.
+    """
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        journal: Callable[[], Journal],
+        version: str,
+        log_to: Callable[[Path], AbstractContextManager[Any]] | None = None,
+    ) -> None:
+        self.catalogue, self.journal, self.version = catalogue, journal, version
+        self.log_to = log_to or (lambda path: nullcontext())
+
+    def start(self, job: Job, output: Path | None, title: str = "", on_result: _Listener | None = None) -> Run:
+        """Check the job and start it.
+
+        Args:
+            job: what to do.
+            output: folder for the files; a second name is used if it exists and is not empty. None writes no files.
+            title: what a person calls this run.
+            on_result: called on the writer's thread with each inspection or skipped picture once it is kept.
+
+        Raises:
+            InputError: for an unknown id, a wrong option, or sources that cannot be combined.
+        """
+        if not job.sources:
+            raise InputError("There is nothing to inspect: name a picture, a folder, a video or a camera")
+        sources = []
+        for choice in job.sources:
+            spec = self.catalogue.source(choice.id)
+            sources.append((spec, check_options(spec.options, choice.options, f"Source {spec.id}")))
+        if len(sources) > 1 and any(spec.droppable for spec, _ in sources):
+            raise InputError("A camera cannot be combined with other sources in one run; start a run for each")
+        model = self.catalogue.model(job.model.id)
+        model_options = check_options(model.options, job.model.options, f"Model {model.id}")
+        exporters = []
+        for choice in job.exporters:
+            exporter = self.catalogue.exporter(choice.id)
+            exporters.append((exporter, check_options(exporter.options, choice.options, f"Exporter {exporter.id}")))
+        return Run(self, job, sources, model, model_options, exporters, output, title, on_result)
+
+
+_Listener = Callable[["Inspection | Skipped"], None]
+
+
+class Run:
+    """A job at work. Its methods may be called from any thread; its attributes are read-only from outside.
+
+    Attributes:
+        state: ``starting``, ``running``, ``done``, ``stopped`` or ``failed``.
+        counts: how far it has come.
+        total: number of pictures, or None where unknown.
+        problems: sentences on what went wrong while the run went on.
+        failure: what ended the run.
+        files: what was written.
+        output: the folder of the files.
+        model: what the opened model says of itself.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        job: Job,
+        sources: Sequence[tuple[SourceSpec, Mapping[str, Any]]],
+        model: ModelSpec,
+        model_options: Mapping[str, Any],
+        exporters: Sequence[tuple[ExporterSpec, Mapping[str, Any]]],
+        output: Path | None,
+        title: str,
+        on_result: _Listener | None,
+    ) -> None:
+        self.job, self.output, self.title = job, output, title
+        self.state = "starting"
+        self.counts = Counts()
+        self.total: int | None = None
+        self.problems: list[str] = []
+        self.failure: Exception | None = None
+        self.files: list[Path] = []
+        self.model: ModelInfo | None = None
+        self.started = _now()
+        self.ended = ""
+        self._engine, self._sources, self._model_spec, self._model_options = engine, sources, model, model_options
+        self._exporters, self._on_result = exporters, on_result
+        self._thresholds = (job.confidence, job.iou)
+        self._opened = False  # the sources; a later failure leaves something to save
+        self._stopping = threading.Event()
+        self._going = threading.Event()
+        self._going.set()
+        self._reader_ready = threading.Event()
+        self._model_ready = threading.Event()
+        live = any(spec.droppable for spec, _ in sources)
+        self._frames: Channel[_Item] = Channel(_WAITING_BYTES, _bytes, latest=live)
+        self._results: Channel[tuple[_Item, Inspection | Skipped]] = Channel(_WAITING_BYTES, lambda p: _bytes(p[0]))
+        stages = (self._read, self._infer, self._write)
+        self._threads = [threading.Thread(target=stage, name=stage.__name__, daemon=True) for stage in stages]
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """End within one frame; what was inspected is saved."""
+        self._stopping.set()
+        self._going.set()
+        self._frames.close()
+
+    def pause(self) -> None:
+        """Halt before the next frame."""
+        self._going.clear()
+
+    def resume(self) -> None:
+        self._going.set()
+
+    @property
+    def paused(self) -> bool:
+        return not self._going.is_set()
+
+    def set_thresholds(self, confidence: float, iou: float) -> None:
+        """Confidence and IoU from the next frame on, each 0 to 1."""
+        self._thresholds = (confidence, iou)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """True once the run has ended; waits ``timeout`` seconds at most."""
+        self._threads[-1].join(timeout)
+        return not self._threads[-1].is_alive()
+
+    # reader
+
+    def _read(self) -> None:
+        opened: list[tuple[SourceSpec, Source]] = []
+        try:
+            opened = self._open_sources()
+            totals = [source.total for _, source in opened]
+            self.total = None if None in totals else sum(total or 0 for total in totals)
+            self._opened = True
+            self._reader_ready.set()
+            while opened and not self._stopping.is_set():
+                spec, source = opened[0]
+                for content in self._contents(source):
+                    if not self._frames.put(_Item(source, content)):
+                        return
+                opened.pop(0)
+                _close(source, f"Source {spec.id}")
+        except Exception as error:  # noqa: BLE001 - the guard of this stage
+            self._fail(error, "The source failed")
+        finally:
+            self._reader_ready.set()
+            self._frames.finish()
+            for spec, source in opened:
+                _close(source, f"Source {spec.id}")
+
+    def _open_sources(self) -> list[tuple[SourceSpec, Source]]:
+        opened: list[tuple[SourceSpec, Source]] = []
+        refused: list[InputError] = []
+        for spec, options in self._sources:
+            if self._stopping.is_set():
+                break
+            try:
+                opened.append((spec, spec.open(**options)))
+            except InputError as error:
+                refused.append(error)
+        if refused and not opened:
+            raise refused[0]
+        for error in refused:
+            self._report(str(error))
+        return opened
+
+    def _contents(self, source: Source) -> Iterator[Frame | Skipped]:
+        """What the source yields, halting while the run is paused, ending when it is stopped."""
+        for content in source:
+            self._going.wait()
+            if self._stopping.is_set():
+                return
+            if content is not None:
+                yield content
+
+    # model
+
+    def _infer(self) -> None:
+        model: Model | None = None
+        try:
+            spec = self._model_spec
+            weights = None if self.job.weights is None else Path(self.job.weights)
+            layers = tuple(self._engine.catalogue.layers.values())
+            model = spec.open(weights, self.job.device, layers=layers, **self._model_options)
+            self.model = replace(model.info, plugin=spec.id)
+            self._model_ready.set()
+            number = 0
+            while items := self._frames.take(max(1, model.batch)):
+                self._going.wait()
+                if self._stopping.is_set():
+                    return
+                for item, result in self._inspect(model, self.model, items):
+                    if isinstance(result, Inspection):
+                        number += 1
+                        result = replace(result, number=number)
+                    if not self._results.put((item, result)):
+                        return
+        except Exception as error:  # noqa: BLE001 - the guard of this stage
+            self._fail(error, "The model failed")
+        finally:
+            self._model_ready.set()
+            self._frames.close()
+            self._results.finish()
+            if model is not None:
+                _close(model, f"Model {self._model_spec.id}")
+
+    def _inspect(
+        self, model: Model, info: ModelInfo, items: Sequence[_Item]
+    ) -> Iterable[tuple[_Item, Inspection | Skipped]]:
+        frames = [item.content for item in items if isinstance(item.content, Frame)]
+        confidence, iou = self._thresholds
+        began = time.perf_counter()
+        found = iter(model.predict([frame.image for frame in frames], confidence, iou) if frames else ())
+        share = (time.perf_counter() - began) * 1000 / max(1, len(frames))
+        for item in items:
+            content = item.content
+            if isinstance(content, Skipped):
+                yield item, content
+                continue
+            began = time.perf_counter()
+            detections = tuple(next(found))
+            verdict = judge(detections, self.job.rules)
+            judged = (time.perf_counter() - began) * 1000
+            timings = Timings(content.read_ms, share, content.read_ms + share + judged)
+            yield (
+                item,
+                Inspection(content, detections, verdict, info, timings, confidence=confidence, iou=iou, time=_now()),
+            )
+
+    # writer
+
+    def _write(self) -> None:
+        self._reader_ready.wait()
+        self._model_ready.wait()
+        try:
+            if self._opened and self.model is not None:
+                with ExitStack() as stack:
+                    self._keep(self.model, stack)
+        except Exception as error:  # noqa: BLE001 - the guard of this stage
+            self._fail(error, "The results could not be kept")
+        finally:
+            self._results.close()
+            self._frames.close()
+            for thread in self._threads[:-1]:
+                thread.join()
+            self.state = "failed" if self.failure else "stopped" if self._stopping.is_set() else "done"
+
+    def _keep(self, model: ModelInfo, stack: ExitStack) -> None:
+        journal = self._engine.journal()
+        stack.callback(journal.close)
+        if self.output is not None:
+            self.output = _new_folder(self.output)
+            stack.enter_context(self._engine.log_to(self.output / "run.log"))
+        logger.info("Run of %s with %s (%s) on %s", self.title, model.file, model.architecture, model.device)
+        run = journal.begin(self.job, model, self.title, self.output, self.started)
+        self.state = "running"
+        self._save_run("running")
+        exporters = self._open_exporters(model)
+        unsafe: list[_Item] = []  # added, but not yet on disk
+        try:
+            while True:
+                try:
+                    pair = self._results.get(_TICK)
+                except TimeoutError:
+                    journal.tick()
+                    _acknowledge(journal, unsafe)
+                    continue
+                if pair is None:
+                    break
+                item, result = pair
+                if isinstance(result, Skipped):
+                    journal.add_skipped(run, result)
+                    self._report(result.reason if result.name in result.reason else f"{result.name}: {result.reason}")
+                else:
+                    journal.add(run, result)
+                    self._export(exporters, result)
+                if hasattr(item.source, "done"):
+                    unsafe.append(item)
+                _acknowledge(journal, unsafe)
+                self._count(result)
+                if self._on_result is not None:
+                    self._on_result(result)
+        finally:
+            for spec, exporter in exporters:
+                with self._guard(spec):
+                    self.files += exporter.close()
+            self.ended = _now()
+            state = "failed" if self.failure else "stopped" if self._stopping.is_set() else "done"
+            journal.finish(run, state, asdict(self.counts))
+            _acknowledge(journal, unsafe)
+            self._save_run(state)
+
+    def _open_exporters(self, model: ModelInfo) -> list[tuple[ExporterSpec, Exporter]]:
+        if self.output is None:
+            return []
+        info = RunInfo(self.job, model, self.title, self.started, self.total)
+        opened: list[tuple[ExporterSpec, Exporter]] = []
+        for spec, options in self._exporters:
+            with self._guard(spec):
+                opened.append((spec, spec.open(self.output, info, **options)))
+        return opened
+
+    def _export(self, exporters: list[tuple[ExporterSpec, Exporter]], inspection: Inspection) -> None:
+        for pair in tuple(exporters):
+            spec, exporter = pair
+            problems = len(self.problems)
+            with self._guard(spec):
+                exporter.write(inspection)
+            if len(self.problems) > problems:
+                exporters.remove(pair)
+                with self._guard(spec):
+                    self.files += exporter.close()
+
+    def _guard(self, spec: ExporterSpec) -> _Guard:
+        return _Guard(lambda error: self._report(f"Exporter {spec.id} failed: {_sentence(error)}", error))
+
+    def _count(self, result: Inspection | Skipped) -> None:
+        counts = self.counts
+        if isinstance(result, Skipped):
+            self.counts = replace(counts, skipped=counts.skipped + 1, dropped=self._frames.dropped)
+            return
+        verdict = result.verdict.status.lower()
+        self.counts = replace(
+            counts,
+            inspected=counts.inspected + 1,
+            defects=counts.defects + len(result.detections),
+            dropped=self._frames.dropped,
+            **{verdict: getattr(counts, verdict) + 1},
+        )
+
+    def _save_run(self, state: str) -> None:
+        if self.output is None:
+            return
+        document = {
+            "program": {"name": "Bearing Inspector", "version": self._engine.version},
+            "title": self.title,
+            "state": state,
+            "started": self.started,
+            "ended": self.ended or None,
+            "job": self.job.to_json(),
+            "model": None if self.model is None else asdict(self.model),
+            "counts": asdict(self.counts),
+            "problems": self.problems,
+            "files": sorted(path.relative_to(self.output).as_posix() for path in self.files if path.exists()),
+            "versions": _versions(),
+        }
+        write_text(self.output / "run.json", json.dumps(document, ensure_ascii=False, indent=2) + "\n")
+
+    # all stages
+
+    def _report(self, sentence: str, error: Exception | None = None) -> None:
+        logger.warning("%s", sentence, exc_info=error if error and not isinstance(error, InspectorError) else None)
+        self.problems.append(sentence)
+
+    def _fail(self, error: Exception, what: str) -> None:
+        if not isinstance(error, InspectorError):
+            logger.error("%s: %s", what, error, exc_info=error)
+            error = InspectorError(f"{what}: {_sentence(error)}")
+        if self.failure is None:
+            self.failure = error
+        if self.state != "starting":
+            self.problems.append(str(error))
+
+
+class _Guard(AbstractContextManager["_Guard"]):
+    """Hands an exception to ``report`` instead of raising it."""
+
+    def __init__(self, report: Callable[[Exception], None]) -> None:
+        self._report = report
+
+    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> bool:
+        if not isinstance(error, Exception):
+            return False
+        self._report(error)
+        return True
+
+
+def _acknowledge(journal: Journal, unsafe: list[_Item]) -> None:
+    """Tell the sources that wish to know it which pictures are safe on disk now."""
+    if journal.pending:
+        return
+    for item in unsafe:
+        item.source.done(item.content)  # type: ignore[attr-defined]
+    unsafe.clear()
+
+
+def _close(part: Source | Model, what: str) -> None:
+    try:
+        part.close()
+    except Exception:
+        logger.exception("%s could not be closed", what)
+
+
+def _bytes(item: _Item) -> int:
+    return int(item.content.image.nbytes) if isinstance(item.content, Frame) else 1
+
+
+def _sentence(error: Exception) -> str:
+    return f"{error}" if isinstance(error, InspectorError) else f"{type(error).__name__}: {error}".rstrip(": ")
+
+
+def _now() -> str:
+    return datetime.now().astimezone().isoformat(timespec="milliseconds")
+
+
+def _new_folder(wanted: Path) -> Path:
+    """Make ``wanted``, or a second name of it where it exists and is not empty."""
+    try:
+        folder = unused_path(wanted) if wanted.exists() and (not wanted.is_dir() or any(wanted.iterdir())) else wanted
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"The results folder {wanted} cannot be made ({error.strerror}); name another with --output"
+        ) from None
+    return folder
+
+
+def _versions() -> dict[str, str]:
+    import platform
+    from importlib import metadata
+
+    found = {"python": platform.python_version(), "system": platform.platform()}
+    for name in ("torch", "ultralytics", "opencv-python", "numpy"):
+        with suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return found

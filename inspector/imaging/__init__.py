@@ -1,0 +1,6 @@
+"""Pictures in and out of files, whatever their path, and the drawing of what was found in them."""
+
+from inspector.imaging.files import read_image, write_image
+from inspector.imaging.overlay import class_colour, draw_inspection
+
+__all__ = ["class_colour", "draw_inspection", "read_image", "write_image"]

@@ -1,0 +1,177 @@
+"""What was found, drawn into the picture: tinted masks, contours, boxes, labels and the verdict's badge."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from inspector.imaging.text import Colour, ink_on, text_tile
+
+if TYPE_CHECKING:
+    from inspector.domain import Detection, Image, Mask, Status, Verdict
+
+    Rectangle = tuple[int, int, int, int]  # left, top, right, bottom; the last two lie outside
+
+# Okabe and Ito's colours, told apart with any colour vision (BGR); the most striking on steel first.
+PALETTE: tuple[Colour, ...] = (
+    (0, 94, 213),  # vermilion
+    (233, 180, 86),  # sky blue
+    (66, 228, 240),  # yellow
+    (115, 158, 0),  # bluish green
+    (167, 121, 204),  # reddish purple
+    (0, 159, 230),  # orange
+    (178, 114, 0),  # blue
+)
+BADGES: dict[Status, Colour] = {"OK": (80, 130, 0), "WARN": (0, 170, 245), "NG": (35, 20, 200)}
+
+
+def class_colour(class_id: int) -> Colour:
+    """BGR colour of a class; repeats after seven classes."""
+    return PALETTE[class_id % len(PALETTE)]
+
+
+def draw_inspection(
+    image: Image,
+    detections: Sequence[Detection],
+    verdict: Verdict | None = None,
+    *,
+    opacity: float = 0.4,
+    labels: bool = True,
+) -> Image:
+    """Draw into ``image`` and return it. Lines and text grow with the picture.
+
+    Args:
+        image: (H, W, 3) uint8 BGR, contiguous and writeable.
+        detections: drawn in their order; boxes and masks may reach beyond the picture.
+        verdict: gives a badge at the top left, a sign and a word.
+        opacity: of the masks' tint, 0 to 1.
+        labels: class name and score at each box.
+    """
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.flags.carray:
+        raise ValueError(
+            f"image must be (H, W, 3) uint8, contiguous and writeable, not {image.shape} {image.dtype}, "
+            f"contiguous {image.flags.c_contiguous}, writeable {image.flags.writeable}"
+        )
+    height, width = image.shape[:2]
+    size = min(max(10, round((height + width) / 100)), max(8, height // 3))
+    line = max(1, round(size / 10))
+    for detection in detections:
+        if detection.mask is not None:
+            _draw_mask(image, detection.mask, class_colour(detection.class_id), opacity, max(1, line // 2))
+    boxes = [_pixels_of(detection.box, width, height) for detection in detections]
+    for detection, (left, top, right, bottom) in zip(detections, boxes, strict=True):
+        corners = (
+            (max(left - line, 0), max(top - line, 0)),
+            (min(right - 1 + line, width - 1), min(bottom - 1 + line, height - 1)),
+        )
+        cv2.rectangle(image, *corners, class_colour(detection.class_id), line)
+    badge = None if verdict is None else _badge(verdict.status, round(size * 1.4))
+    if labels:
+        tiles = [text_tile(f"{d.label} {d.score:.2f}", size, class_colour(d.class_id), width) for d in detections]
+        reserved = (0, 0) if badge is None else (badge.shape[1], badge.shape[0])
+        places = _places([tile.shape[:2] for tile in tiles], boxes, (width, height), reserved, line)
+        for tile, (left, top) in zip(tiles, places, strict=True):
+            _paste(image, tile, left, top)
+    if badge is not None:
+        _paste(image, badge, 0, 0)
+    return image
+
+
+def _draw_mask(image: Image, mask: Mask, colour: Colour, opacity: float, line: int) -> None:
+    height, width = image.shape[:2]
+    left, top = max(mask.x, 0), max(mask.y, 0)
+    right, bottom = min(mask.x + mask.pixels.shape[1], width), min(mask.y + mask.pixels.shape[0], height)
+    if left >= right or top >= bottom:
+        return
+    crop = mask.pixels[top - mask.y : bottom - mask.y, left - mask.x : right - mask.x]
+    pixels = crop.astype(np.uint8)
+    region = image[top:bottom, left:right]
+    tinted = cv2.addWeighted(region, 1 - opacity, np.full_like(region, colour), opacity, 0)
+    cv2.copyTo(tinted, pixels, region)
+    contours, _ = cv2.findContours(pixels, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE, offset=(left, top))
+    cv2.drawContours(image, contours, -1, colour, line)
+
+
+def _pixels_of(box: Sequence[float], width: int, height: int) -> Rectangle:
+    """The pixels that a box touches, within the picture, one at least."""
+    # max() and min() in this order also bring infinities and NaN into the picture.
+    x1, x2 = (min(max(0.0, x), width) for x in (box[0], box[2]))
+    y1, y2 = (min(max(0.0, y), height) for y in (box[1], box[3]))
+    left, top = min(int(x1), width - 1), min(int(y1), height - 1)
+    return left, top, max(int(np.ceil(x2)), left + 1), max(int(np.ceil(y2)), top + 1)
+
+
+def _places(
+    sizes: Sequence[tuple[int, ...]],
+    boxes: Sequence[Rectangle],
+    picture: tuple[int, int],
+    reserved: tuple[int, int],
+    line: int,
+) -> list[tuple[int, int]]:
+    """Top left corners of the labels, each at its box, within the picture, hiding as little as possible.
+
+    Args:
+        sizes: (height, width) of each label.
+        picture: width and height.
+        reserved: width and height of the corner that the badge takes.
+    """
+    number = len(boxes)
+    # What a label should not hide: the boxes, and four times more the badge and the labels placed before.
+    obstacles = np.zeros((2 * number + 1, 4), np.int64)
+    obstacles[:number] = np.array(boxes, np.int64).reshape(-1, 4)
+    obstacles[number, 2:] = reserved
+    weights = np.where(np.arange(2 * number + 1) < number, 1, 4)
+    corners: list[tuple[int, int]] = []
+    for (high, wide, *_), (left, top, right, bottom) in zip(sizes, boxes, strict=True):
+        wanted = (
+            (left - line, top - line - high),  # above the box
+            (left - line, bottom + line),  # below
+            (right + line - wide, top - line - high),
+            (right + line - wide, bottom + line),
+            (right + line, top),  # beside
+            (left - line - wide, top),
+            (left, top),  # in it
+            (left, bottom - high),
+        )
+        near = np.clip(wanted, 0, np.maximum(np.array(picture) - (wide, high), 0))
+        ends = np.minimum(near[:, None] + (wide, high), obstacles[None, :, 2:])
+        common = np.maximum(ends - np.maximum(near[:, None], obstacles[None, :, :2]), 0).prod(2)
+        x, y = near[np.argmin(common @ weights)].tolist()
+        obstacles[number + 1 + len(corners)] = x, y, x + wide, y + high
+        corners.append((x, y))
+    return corners
+
+
+def _paste(image: Image, tile: Image, left: int, top: int) -> None:
+    region = image[top : top + tile.shape[0], left : left + tile.shape[1]]
+    region[:] = tile[: region.shape[0], : region.shape[1]]
+
+
+@lru_cache(maxsize=64)
+def _badge(status: Status, size: int) -> Image:
+    """Sign and word; a check, a warning triangle or a cross, so that nobody depends on the colour."""
+    colour = BADGES[status]
+    word = text_tile(status, size, colour, 10_000)
+    side = word.shape[0]
+    big = 8  # drawn large and scaled down, for smooth edges
+    sign = np.full((side * big, side * big, 3), colour, np.uint8)
+    ink, thick = ink_on(colour), max(2, side * big // 9)
+
+    def stroke(*points: tuple[float, float]) -> None:
+        spots = (np.array(points) * side * big).astype(np.int32)
+        cv2.polylines(sign, [spots], False, ink, thick)
+
+    if status == "OK":
+        stroke((0.25, 0.52), (0.43, 0.70), (0.78, 0.30))
+    elif status == "WARN":
+        stroke((0.52, 0.2), (0.86, 0.8), (0.18, 0.8), (0.52, 0.2))
+        stroke((0.52, 0.42), (0.52, 0.58))
+        stroke((0.52, 0.69), (0.52, 0.69))
+    else:
+        stroke((0.28, 0.28), (0.74, 0.74))
+        stroke((0.74, 0.28), (0.28, 0.74))
+    return np.hstack([cv2.resize(sign, (side, side), interpolation=cv2.INTER_AREA), word])

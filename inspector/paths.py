@@ -1,0 +1,160 @@
+"""Where things lie: the user's folders, the program's assets; and how a file is put in its place.
+
+Everything the program keeps lies in one data folder. ``BEARING_INSPECTOR_HOME`` moves it (tests, portable use).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import re
+import sys
+import tempfile
+from pathlib import Path
+
+from inspector.domain import InputError
+
+logger = logging.getLogger(__name__)
+HOME_VARIABLE = "BEARING_INSPECTOR_HOME"
+_APP = "Bearing Inspector"
+
+
+def frozen() -> bool:
+    """True in the program that PyInstaller made."""
+    return bool(getattr(sys, "frozen", False))
+
+
+def assets() -> Path:
+    """The folder of icons, fonts, texts and the bundled model."""
+    if frozen():
+        return Path(sys._MEIPASS) / "assets"  # type: ignore[attr-defined]
+    beside = Path(__file__).resolve().parent.parent / "assets"
+    return beside if beside.is_dir() else Path(sys.prefix) / "share" / "bearing-inspector" / "assets"
+
+
+def data_folder() -> Path:
+    """The user's data folder, made if it is missing: history, settings, plugins, logs."""
+    chosen = os.environ.get(HOME_VARIABLE)
+    if chosen:
+        folder = Path(chosen)
+    else:
+        import platformdirs
+
+        folder = Path(platformdirs.user_data_dir(_APP, appauthor=False))
+    return _made(folder)
+
+
+def plugins_folder() -> Path:
+    """Where plugins lie that the user installed."""
+    return _made(data_folder() / "plugins")
+
+
+def plugin_folder(plugin_id: str) -> Path:
+    """A folder in which the plugin ``plugin_id`` may keep what it remembers between runs."""
+    return _made(data_folder() / "plugin-data" / safe_name(plugin_id))
+
+
+def logs_folder() -> Path:
+    return _made(data_folder() / "logs")
+
+
+def history_file() -> Path:
+    return data_folder() / "history.sqlite3"
+
+
+def settings_file() -> Path:
+    return data_folder() / "settings.json"
+
+
+def results_folder() -> Path:
+    """Where runs are saved when the user names no other place (not made here)."""
+    chosen = os.environ.get(HOME_VARIABLE)
+    if chosen:
+        return Path(chosen) / "results"
+    import platformdirs
+
+    return Path(platformdirs.user_documents_dir()) / _APP
+
+
+def _made(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"The folder {folder} cannot be made ({error.strerror or error}); "
+            f"set {HOME_VARIABLE} to a folder that you may write to"
+        ) from None
+    return folder
+
+
+def safe_name(text: str) -> str:
+    """``text`` as one file name that Windows and Linux accept; never empty, at most 120 characters."""
+    name = re.sub(r'[<>:"/\\|?*\x00-\x1f]', "_", text).strip(" .")[:120].rstrip(" .")
+    reserved = re.fullmatch(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?", name)
+    return f"_{name}" if reserved or not name else name
+
+
+def long_path(path: Path) -> Path:
+    """``path`` in the form that Windows opens beyond 260 characters; elsewhere, and where it is short, as it is."""
+    if os.name != "nt":
+        return path
+    return Path(_extended(os.path.abspath(path)))  # noqa: PTH100 (Path.absolute keeps "..", which this form forbids)
+
+
+def _extended(text: str) -> str:
+    if len(text) < 240 or text.startswith("\\\\?\\"):
+        return text
+    return "\\\\?\\UNC" + text[1:] if text.startswith("\\\\") else "\\\\?\\" + text
+
+
+def unused_path(path: Path) -> Path:
+    """``path``, or the first of ``name-2``, ``name-3``, … that does not exist."""
+    candidate, number = path, 2
+    while candidate.exists():
+        candidate = path.with_name(f"{path.stem}-{number}{path.suffix}")
+        number += 1
+    return candidate
+
+
+def temporary_beside(path: Path) -> Path:
+    """A new empty file in ``path``'s folder, with its suffix, for writing before :func:`publish`."""
+    handle, name = tempfile.mkstemp(prefix=".tmp-", suffix=path.suffix, dir=path.parent)
+    os.close(handle)
+    with contextlib.suppress(OSError):  # mkstemp makes it private; results are ordinary files
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(name, 0o666 & ~mask)
+    return Path(name)
+
+
+def publish(temporary: Path, final: Path) -> Path:
+    """Put a finished file in its place, replacing what is there.
+
+    Where the old file is open elsewhere (Windows refuses to replace it), the new one gets a second name, and a warning
+    says so.
+
+    Returns:
+        Where the file lies now.
+    """
+    try:
+        os.replace(temporary, final)
+        return final
+    except PermissionError:
+        other = unused_path(final)
+        os.replace(temporary, other)
+        logger.warning("%s is open in another program; saved as %s instead", final.name, other.name)
+        return other
+
+
+def write_text(path: Path, text: str) -> Path:
+    """Write a UTF-8 file as a whole or not at all; returns where it lies."""
+    temporary = temporary_beside(path)
+    try:
+        with open(temporary, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        return publish(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

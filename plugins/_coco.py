@@ -1,0 +1,81 @@
+"""``coco.json``: masks as compressed RLE, so that holes and pieces are kept; scores beside them."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from inspector.api import Inspection, RunInfo, __version__
+
+from ._drafts import Draft, dumps
+from ._pictures import Classes, Names, suffix_of
+
+
+class Coco:
+    """Streams the pictures into the file and the annotations into a spool, and joins them at the end.
+
+    The file is plain ASCII, because pycocotools opens it in the system's encoding. ``file_name`` is the name that the
+    ``yolo`` and ``labelme`` exporters give the picture in the same run; ``path`` says where it came from.
+    """
+
+    def __init__(self, folder: Path, run: RunInfo) -> None:
+        self._names, self._classes = Names(), Classes(run.model.names)
+        self._images = self._annotations = 0
+        self._spool = tempfile.TemporaryFile("w+", encoding="ascii")  # noqa: SIM115 - closed by close
+        self._draft = Draft(folder / "coco.json")
+        info = {
+            "description": run.title,
+            "version": "1.0",
+            "contributor": f"Bearing Inspector {__version__}",
+            "date_created": run.started,
+            "model": {"file": run.model.file, "sha256": run.model.sha256, "architecture": run.model.architecture},
+        }
+        self._draft.write(f'{{"info": {dumps(info, ascii_only=True)},\n"licenses": [],\n"images": [')
+
+    def write(self, inspection: Inspection) -> None:
+        frame = inspection.frame
+        image = {
+            "id": inspection.number,
+            "file_name": self._names.stem(frame) + suffix_of(frame),
+            "width": frame.width,
+            "height": frame.height,
+            "date_captured": inspection.time,
+            "name": frame.name,
+            "index": frame.index,
+            "path": frame.path,
+        }
+        self._draft.write(("," if self._images else "") + "\n" + dumps(image, ascii_only=True))
+        self._images += 1
+        for found in inspection.detections:
+            x1, y1, x2, y2 = (round(float(edge), 3) for edge in found.box)
+            width, height = round(x2 - x1, 3), round(y2 - y1, 3)
+            annotation = {
+                "id": self._annotations + 1,
+                "image_id": inspection.number,
+                "category_id": self._classes.number(found) + 1,
+                "bbox": [x1, y1, width, height],
+                "area": round(width * height, 3) if found.area is None else found.area,
+                "iscrowd": 0,
+                "segmentation": [] if found.mask is None else found.mask.rle(frame.height, frame.width),
+                "score": round(float(found.score), 6),
+            }
+            self._spool.write(("," if self._annotations else "") + "\n" + dumps(annotation, ascii_only=True))
+            self._annotations += 1
+
+    def close(self) -> Iterable[Path]:
+        categories = [
+            {"id": number, "name": name, "supercategory": "defect"}
+            for number, name in enumerate(self._classes.names, 1)
+        ]
+        try:
+            with self._spool as spool:
+                self._draft.write('\n],\n"annotations": [')
+                spool.seek(0)
+                shutil.copyfileobj(spool, self._draft, 2**20)
+                self._draft.write(f'\n],\n"categories": {dumps(categories, ascii_only=True)}}}\n')
+        except OSError:
+            self._draft.discard()
+            raise
+        return [self._draft.publish()]

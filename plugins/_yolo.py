@@ -1,0 +1,57 @@
+"""A YOLO segmentation data set: ``yolo/images``, ``yolo/labels`` and ``yolo/data.yaml``, ready for training."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from inspector.api import Detection, Inspection, RunInfo
+
+from ._drafts import put
+from ._pictures import Classes, Names, save_picture
+from ._polygons import joined, pieces
+
+
+class Yolo:
+    """One line a defect: class number, then x and y from 0 to 1, one after the other; a good picture has no line.
+
+    A line is one instance, so a mask of several pieces is one polygon whose pieces hang together by bridges of no
+    width, and so are its holes. A defect without a mask is the polygon of its box.
+
+    Args:
+        images: ``copy`` puts the pictures into ``images``; ``none`` leaves that folder empty.
+    """
+
+    def __init__(self, folder: Path, run: RunInfo, images: str = "copy") -> None:
+        self._folder, self._copy = folder / "yolo", images == "copy"
+        self._names, self._classes = Names(), Classes(run.model.names)
+        for name in ("images", "labels"):
+            (self._folder / name).mkdir(parents=True, exist_ok=True)
+
+    def write(self, inspection: Inspection) -> None:
+        frame = inspection.frame
+        stem = self._names.stem(frame)
+        lines = [self._line(found, frame.width, frame.height) for found in inspection.detections]
+        if self._copy:
+            save_picture(frame, self._folder / "images" / stem)
+        put(self._folder / "labels" / f"{stem}.txt", "".join(lines).encode("ascii"))
+
+    def _line(self, found: Detection, width: int, height: int) -> str:
+        parts = pieces(found.mask) if found.mask else []
+        if parts:
+            polygon = joined(parts)
+        else:
+            x1, y1, x2, y2 = found.box
+            polygon = np.array([(x1, y1), (x2, y1), (x2, y2), (x1, y2)], float)
+        points = np.clip(polygon / (width, height), 0, 1).ravel()
+        return f"{self._classes.number(found)} {' '.join(f'{value:.7g}' for value in points)}\n"
+
+    def close(self) -> Iterable[Path]:
+        names = "".join(
+            f"  {number}: {json.dumps(name, ensure_ascii=False)}\n" for number, name in enumerate(self._classes.names)
+        )
+        text = f"train: images\nval: images\nnc: {len(self._classes.names)}\nnames:\n{names}"
+        return [put(self._folder / "data.yaml", text.encode("utf-8"))]

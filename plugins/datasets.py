@@ -1,0 +1,53 @@
+"""Results as data sets, for training again and for correcting by hand: COCO, YOLO and labelme."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from inspector.api import Exporter, ExporterSpec, Option, RunInfo, Text, hookimpl
+
+PLUGIN = {
+    "id": "datasets",
+    "version": "1.0",
+    "api": 1,
+    "kinds": ["exporter"],
+    "description": "Results as COCO, YOLO and labelme data sets",
+}
+
+_IMAGES = Option(
+    "images",
+    str,
+    "copy",
+    Text("Pictures", "图片"),
+    Text("copy puts the pictures beside the labels; none leaves them out", "copy：图片与标签放在一起；none：不放图片"),
+    choices=("copy", "none"),
+)
+
+
+@hookimpl
+def inspector_exporters() -> Iterable[ExporterSpec]:
+    return [
+        ExporterSpec(id="coco", title=Text("COCO data set", "COCO 数据集"), open=_open_coco),
+        ExporterSpec(id="yolo", title=Text("YOLO data set", "YOLO 数据集"), open=_open_yolo, options=(_IMAGES,)),
+        ExporterSpec(id="labelme", title=Text("labelme files", "labelme 文件"), open=_open_labelme, options=(_IMAGES,)),
+    ]
+
+
+def _open_coco(folder: Path, run: RunInfo) -> Exporter:
+    from ._coco import Coco
+
+    return Coco(folder, run)
+
+
+def _open_yolo(folder: Path, run: RunInfo, **options: Any) -> Exporter:
+    from ._yolo import Yolo
+
+    return Yolo(folder, run, **options)
+
+
+def _open_labelme(folder: Path, run: RunInfo, **options: Any) -> Exporter:
+    from ._labelme import Labelme
+
+    return Labelme(folder, run, **options)

@@ -1,0 +1,56 @@
+"""Results as an Excel workbook, ``results.xlsx``: a summary to sign, one row an inspection, one row a defect."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from inspector.api import Exporter, ExporterSpec, Option, RunInfo, Text, hookimpl
+
+PLUGIN = {
+    "id": "spreadsheet",
+    "version": "1.0",
+    "api": 1,
+    "kinds": ["exporter"],
+    "description": "Results as an Excel workbook",
+}
+
+
+@hookimpl
+def inspector_exporters() -> Iterable[ExporterSpec]:
+    return [
+        ExporterSpec(
+            id="xlsx",
+            title=Text("Excel workbook", "Excel 工作簿"),
+            open=_open,
+            options=(
+                Option(
+                    "thumbnails",
+                    bool,
+                    False,
+                    Text("Small pictures", "缩略图"),
+                    Text("a small picture with the defects drawn in each row", "在每一行放入画有缺陷的小图"),
+                ),
+                Option(
+                    "thumbnail_limit",
+                    int,
+                    1000,
+                    Text("Most small pictures", "缩略图上限"),
+                    Text(
+                        "they wait in memory until the end of the run, about 10 KB each",
+                        "运行结束前保存在内存中，每张约 10 KB",
+                    ),
+                    minimum=0,
+                    maximum=100_000,
+                ),
+            ),
+            default=True,
+        )
+    ]
+
+
+def _open(folder: Path, run: RunInfo, **options: Any) -> Exporter:
+    from ._workbook import Workbook
+
+    return Workbook(folder, run, **options)

@@ -1,0 +1,86 @@
+"""Finds defects with ultralytics' YOLO segmentation checkpoints (yolo11, v8, v9, 12, 26), and trains yolo11."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from inspector.api import InputError, LayerSpec, Model, ModelSpec, Option, Text, assets, hookimpl
+
+PLUGIN = {
+    "id": "yolo11",
+    "version": "1.0",
+    "api": 1,
+    "kinds": ["model"],
+    "description": "YOLO segmentation checkpoints of ultralytics (yolo11, v8, v9, 12, 26): inspect, and train yolo11",
+}
+
+
+def open_model(weights: Path | None, device: str, layers: Sequence[LayerSpec], **options: Any) -> Model:
+    """Open a checkpoint with the runtime that the options name."""
+    if weights is None:
+        raise InputError("yolo11 needs a weights file; give a .pt checkpoint")
+    from inspector_plugins.yolo11.torch_runner import TorchModel
+
+    options.pop("runtime")  # auto and torch are the same as long as there is one
+    return TorchModel(weights, device, layers, **options)
+
+
+def _train(**options: Any) -> Path:
+    from inspector_plugins.yolo11.train import train
+
+    return train(**options)
+
+
+@hookimpl
+def inspector_models() -> list[ModelSpec]:
+    return [
+        ModelSpec(
+            id="yolo11",
+            title=Text("YOLO11 segmentation", "YOLO11 分割模型"),
+            open=open_model,
+            suffixes=(".pt",),
+            bundled={"bearing-yolo11n-seg": assets() / "models" / "bearing-yolo11n-seg.pt"},
+            options=(
+                Option(
+                    "imgsz",
+                    int,
+                    None,
+                    Text("Input size", "输入尺寸"),
+                    Text(
+                        "Side length in pixels to which pictures are scaled; empty: as the model was trained",
+                        "图片缩放到的边长（像素）；留空则与训练时相同",
+                    ),
+                    minimum=32,
+                    maximum=4096,
+                ),
+                Option("runtime", str, "auto", Text("Runtime", "推理引擎"), choices=("auto", "torch")),
+                Option(
+                    "half",
+                    bool,
+                    False,
+                    Text("16-bit floats", "半精度"),
+                    Text("Faster on CUDA devices; not for the CPU", "在 CUDA 设备上更快；不支持 CPU"),
+                ),
+                Option(
+                    "max_detections",
+                    int,
+                    300,
+                    Text("Most detections a picture", "每张图片最多检测数"),
+                    minimum=1,
+                    maximum=10_000,
+                ),
+                Option(
+                    "batch",
+                    int,
+                    None,
+                    Text("Pictures at once", "批大小"),
+                    Text("Empty: chosen by the device", "留空则由设备决定"),
+                    minimum=1,
+                    maximum=256,
+                ),
+            ),
+            train=_train,
+        )
+    ]

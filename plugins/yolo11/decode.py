@@ -1,0 +1,274 @@
+"""From a picture to the network's input, and from its output to detections. Shared by every runner.
+
+numpy and OpenCV only. All coordinates are pixels with the origin at the outer corner of the top left one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from math import ceil, gcd
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from inspector.api import Detection, Mask
+
+Floats = NDArray[np.float32]
+
+_GREY = (114, 114, 114)
+_MOST_CANDIDATES = 30_000
+_CLASS_OFFSET = 7680.0  # px; moves the classes' boxes apart, so that one NMS serves all classes
+_STRIP = 1 << 16  # mask pixels computed at once: what stays in the processor's cache
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How a picture is fitted into the network's input: scaled, centred, padded to multiples of the stride.
+
+    Attributes:
+        height, width: of the picture.
+        inner_height, inner_width: of the scaled picture.
+        top, left: padding before it.
+        input_height, input_width: of the network's input.
+    """
+
+    height: int
+    width: int
+    inner_height: int
+    inner_width: int
+    top: int
+    left: int
+    input_height: int
+    input_width: int
+
+    @classmethod
+    def of(cls, height: int, width: int, imgsz: int, stride: int) -> Fit:
+        """The longer side becomes ``imgsz``; the shorter one is padded to the next multiple of ``stride``."""
+        gain = min(imgsz / height, imgsz / width)
+        inner_height, inner_width = max(round(height * gain), 1), max(round(width * gain), 1)
+        down, right = (imgsz - inner_height) % stride / 2, (imgsz - inner_width) % stride / 2
+        top, left = round(down - 0.1), round(right - 0.1)
+        return cls(
+            height,
+            width,
+            inner_height,
+            inner_width,
+            top,
+            left,
+            inner_height + top + round(down + 0.1),
+            inner_width + left + round(right + 0.1),
+        )
+
+
+def letterbox(image: NDArray[np.uint8], fit: Fit) -> NDArray[np.uint8]:
+    """The picture as the network sees it.
+
+    Args:
+        image: (H, W, 3) uint8.
+
+    Returns:
+        (input_height, input_width, 3) uint8, same channel order.
+    """
+    if image.shape != (fit.height, fit.width, 3) or image.dtype != np.uint8:
+        raise ValueError(f"expected ({fit.height}, {fit.width}, 3) uint8, not {image.shape} {image.dtype}")
+    inner: Any = np.ascontiguousarray(image)
+    if (fit.inner_height, fit.inner_width) != (fit.height, fit.width):
+        inner = cv2.resize(inner, (fit.inner_width, fit.inner_height), interpolation=cv2.INTER_LINEAR)
+    bottom = fit.input_height - fit.inner_height - fit.top
+    right = fit.input_width - fit.inner_width - fit.left
+    padded = cv2.copyMakeBorder(inner, fit.top, bottom, fit.left, right, cv2.BORDER_CONSTANT, value=_GREY)
+    return np.asarray(padded, np.uint8)
+
+
+def decode(
+    prediction: Floats,
+    prototypes: Floats,
+    fit: Fit,
+    names: Sequence[str],
+    confidence: float,
+    iou: float,
+    limit: int,
+    end_to_end: bool = False,
+) -> list[Detection]:
+    """The detections of one picture.
+
+    Args:
+        prediction: (4 + classes + coefficients, anchors): centre x, centre y, width, height in input pixels, class
+            scores, mask coefficients. From an end-to-end head (n, 6 + coefficients): x1, y1, x2, y2, score, class,
+            mask coefficients, best first.
+        prototypes: (coefficients, mask height, mask width).
+        fit: how the picture was fitted into the input.
+        names: class names in class order.
+        confidence: a detection scores higher than this.
+        iou: overlap above which the weaker of two boxes of one class is dropped; an end-to-end head has done so.
+        limit: most detections.
+
+    Returns:
+        Highest score first; a detection without any mask pixel is dropped.
+    """
+    if end_to_end:
+        rows = prediction[prediction[:, 4] > confidence][:limit]
+    else:
+        rows = _candidates(prediction, len(names), confidence)
+        rows = rows[suppress(rows[:, :4] + rows[:, 5:6] * np.float32(_CLASS_OFFSET), rows[:, 4], iou, limit)]
+    boxes = _to_picture(rows[:, :4], fit)
+    found = []
+    for row, box in zip(rows, boxes, strict=True):
+        mask = _mask(row[6:], prototypes, box, fit)
+        if mask is not None:
+            x1, y1, x2, y2 = box.tolist()
+            number = int(row[5])
+            found.append(Detection(names[number], float(row[4]), (x1, y1, x2, y2), mask, number))
+    return found
+
+
+def _candidates(prediction: Floats, classes: int, confidence: float) -> Floats:
+    """(n, 6 + coefficients): x1, y1, x2, y2, score, class, coefficients of the anchors above ``confidence``."""
+    scores = prediction[4 : 4 + classes]
+    best = scores.max(axis=0)
+    chosen = np.flatnonzero(best > confidence)
+    columns = prediction[:, chosen]
+    centre, half = columns[:2], columns[2:4] / 2
+    label = scores[:, chosen].argmax(axis=0).astype(np.float32)
+    parts = [centre - half, centre + half, best[None, chosen], label[None], columns[4 + classes :]]
+    return np.concatenate(parts).T
+
+
+def suppress(boxes: Floats, scores: Floats, iou: float, limit: int) -> NDArray[np.intp]:
+    """Greedy non-maximum suppression.
+
+    Args:
+        boxes: (n, 4) x1, y1, x2, y2.
+        scores: (n,).
+        iou: a box that overlaps a better one by more than this is dropped.
+        limit: most boxes to keep.
+
+    Returns:
+        Indices of the kept boxes, highest score first.
+    """
+    order = np.argsort(-scores, kind="stable")[:_MOST_CANDIDATES]
+    x1, y1, x2, y2 = boxes[order].T
+    areas = (x2 - x1) * (y2 - y1)
+    left = np.arange(len(order))
+    kept: list[int] = []
+    while left.size and len(kept) < limit:
+        first, left = int(left[0]), left[1:]
+        kept.append(first)
+        w = np.minimum(x2[first], x2[left]) - np.maximum(x1[first], x1[left])
+        h = np.minimum(y2[first], y2[left]) - np.maximum(y1[first], y1[left])
+        overlap = w.clip(0) * h.clip(0)
+        union = areas[first] + areas[left] - overlap
+        with np.errstate(divide="ignore", invalid="ignore"):
+            left = left[~(overlap / union > iou)]
+    return order[np.array(kept, np.intp)]
+
+
+def _to_picture(boxes: Floats, fit: Fit) -> Floats:
+    """Boxes in input pixels as boxes in picture pixels, clipped to the picture."""
+    moved = boxes - np.array([fit.left, fit.top] * 2, np.float32)
+    gain = np.array([fit.inner_width / fit.width, fit.inner_height / fit.height] * 2, np.float32)
+    return (moved / gain).clip(0, np.array([fit.width, fit.height] * 2, np.float32))
+
+
+def _mask(coefficients: Floats, prototypes: Floats, box: Floats, fit: Fit) -> Mask | None:
+    """The pixels of one detection inside its box, at the picture's resolution; None if there are none.
+
+    The prototypes' sum is enlarged bilinearly and positive values are the mask, as if the whole picture's mask had been
+    made and cut out; only what the box needs is computed. (Not by matrix products: on many small ones a threaded BLAS
+    spends its time waiting.)
+    """
+    x1, y1, x2, y2 = (ceil(value) for value in box)  # a pixel is in the box if its top left corner is
+    if x1 >= x2 or y1 >= y2:
+        return None
+    rows, columns = _axes(fit, *prototypes.shape[1:])
+    used_rows, to_inner_rows, to_rows = rows.crop(y1, y2)
+    used_columns, to_inner_columns, to_columns = columns.crop(x1, x2)
+    values = np.einsum("c,chw->hw", coefficients, prototypes[:, used_rows, used_columns])
+    values = to_inner_rows.sample(values)
+    values = np.ascontiguousarray(to_columns.sample(to_inner_columns.sample(values.T)).T)
+    pixels = np.empty((y2 - y1, x2 - x1), bool)
+    step = max(1, _STRIP // (x2 - x1))
+    for start in range(0, y2 - y1, step):
+        strip = slice(start, start + step)
+        np.greater(to_rows.part_of(strip).sample(values), 0, out=pixels[strip])
+    down, across = _span(pixels.any(axis=1)), _span(pixels.any(axis=0))
+    if down.start == down.stop:
+        return None
+    return Mask(x1 + across.start, y1 + down.start, np.ascontiguousarray(pixels[down, across]))
+
+
+def _span(filled: NDArray[np.bool_]) -> slice:
+    """From the first to the last True; empty if there is none."""
+    places = np.flatnonzero(filled)
+    return slice(int(places[0]), int(places[-1]) + 1) if places.size else slice(0, 0)
+
+
+@dataclass(frozen=True, eq=False)
+class _Taps:
+    """Where linear interpolation reads: between ``lower`` and the next place, ``part`` of the way."""
+
+    lower: NDArray[np.intp]
+    part: Floats
+
+    @classmethod
+    def between(cls, size: int, length: int, step: float) -> _Taps:
+        """``length`` places ``step`` apart on an axis of ``size``, pixel centres at the halves."""
+        position = ((np.arange(length, dtype=np.float32) + 0.5) * np.float32(step) - 0.5).clip(0, size - 1)
+        lower = position.astype(np.intp)
+        return cls(lower, (position - lower).astype(np.float32))
+
+    def part_of(self, places: slice, offset: int = 0) -> _Taps:
+        return _Taps(self.lower[places] - offset, self.part[places])
+
+    def sample(self, table: Floats) -> Floats:
+        """``table`` (n, m) interpolated along its first axis."""
+        low = table.take(self.lower, 0)
+        high = table.take(self.lower + 1, 0, mode="clip")
+        high -= low
+        high *= self.part[:, None]
+        high += low
+        return high
+
+
+@dataclass(frozen=True, eq=False)
+class _Axis:
+    """One axis of the way from the prototypes to the picture: to the inner part without padding, and from there."""
+
+    size: int  # of the prototypes
+    to_inner: _Taps
+    to_picture: _Taps
+
+    def crop(self, start: int, stop: int) -> tuple[slice, _Taps, _Taps]:
+        """For the picture's ``start`` to ``stop``: the prototypes' part that is read, and the taps relative to it."""
+        inner = self._read(self.to_picture, slice(start, stop), len(self.to_inner.lower))
+        used = self._read(self.to_inner, inner, self.size)
+        return used, self.to_inner.part_of(inner, used.start), self.to_picture.part_of(slice(start, stop), inner.start)
+
+    @staticmethod
+    def _read(taps: _Taps, places: slice, size: int) -> slice:
+        return slice(int(taps.lower[places.start]), min(int(taps.lower[places.stop - 1]) + 2, size))
+
+
+@lru_cache(maxsize=8)
+def _axes(fit: Fit, mask_height: int, mask_width: int) -> tuple[_Axis, _Axis]:
+    """The way of rows and of columns from prototypes of this size to the picture.
+
+    Where the padding ends between two prototype pixels they are first enlarged by 2 or 4, so that it ends between two
+    whole ones, as ultralytics does.
+    """
+    gain = min(4 * mask_height / fit.height, 4 * mask_width / fit.width)
+    padding = 4 * mask_height - max(round(fit.height * gain), 1) | 4 * mask_width - max(round(fit.width * gain), 1)
+    factor = 4 // gcd(4, padding | padding // 2)
+    gain = min(factor * mask_height / fit.height, factor * mask_width / fit.width)
+    return _axis(fit.height, mask_height, factor, gain), _axis(fit.width, mask_width, factor, gain)
+
+
+def _axis(length: int, size: int, factor: int, gain: float) -> _Axis:
+    inner = max(round(length * gain), 1)
+    start = round((factor * size - inner) / 2 - 0.1)
+    enlarged = _Taps.between(size, factor * size, 1 / factor)
+    return _Axis(size, enlarged.part_of(slice(start, start + inner)), _Taps.between(inner, length, inner / length))

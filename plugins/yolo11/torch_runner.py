@@ -1,0 +1,136 @@
+"""Runs a checkpoint with PyTorch, on the CPU or a CUDA device."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inspector.api import Detection, InputError, LayerSpec, ModelInfo, prepare_torch
+
+prepare_torch()
+
+import torch
+
+from inspector_plugins.yolo11 import checkpoint, decode, devices
+
+_BATCH_ON_CUDA = 8
+
+
+class TorchModel:
+    """An opened model.
+
+    Attributes:
+        info: what it is.
+        batch: pictures it computes at once.
+    """
+
+    def __init__(
+        self,
+        weights: Path,
+        device: str,
+        layers: Sequence[LayerSpec] = (),
+        imgsz: int | None = None,
+        half: bool = False,
+        max_detections: int = 300,
+        batch: int | None = None,
+    ) -> None:
+        """Load, fuse and try the network once.
+
+        Args:
+            weights: an ultralytics segmentation checkpoint.
+            device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+            layers: layers of plugins that the checkpoint may contain.
+            imgsz: side length to which pictures are scaled, rounded up to the stride; None: as trained.
+            half: compute in 16 bit, on CUDA only.
+            max_detections: most detections a picture.
+            batch: pictures computed at once; None: by the device.
+
+        Raises:
+            InputError: for a file, device or option that cannot be used.
+        """
+        place = devices.choose(device)
+        if half and place == "cpu":
+            raise InputError("half needs a CUDA device and this run computes on the CPU; leave it off")
+        opened = checkpoint.load(weights, layers)
+        self._stride, self._limit = opened.stride, max_detections
+        self._imgsz = -(-(imgsz or opened.imgsz) // opened.stride) * opened.stride
+        self._names = opened.names
+        self._type = torch.float16 if half else torch.float32
+        self.batch = batch or (_BATCH_ON_CUDA if place.startswith("cuda") else 1)
+        self.info = ModelInfo(
+            file=weights.name,
+            sha256=opened.sha256,
+            architecture=opened.architecture,
+            names=opened.names,
+            plugin="yolo11",
+            runtime="torch",
+            device=place,
+            imgsz=self._imgsz,
+        )
+        try:
+            # As ultralytics predicts: the head that needs NMS where there are two, as in yolo26.
+            opened.model.end2end = False
+            opened.model.model[-1].max_det = max(max_detections, 300)  # of an end-to-end head
+            self._network: Any = opened.model.fuse(verbose=False).to(place, self._type)
+            self._network.to(memory_format=torch.channels_last)
+            self._end_to_end = bool(self._network.end2end)
+            prediction, prototypes = self._run(np.zeros((1, 2 * self._stride, 2 * self._stride, 3), np.uint8))
+            expected = 6 if self._end_to_end else 4 + len(self._names)
+            if prediction.shape[2 if self._end_to_end else 1] != expected + prototypes.shape[1]:
+                raise ValueError(f"unexpected output {prediction.shape}")
+        except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
+            reason = str(error).partition("\n")[0]
+            raise InputError(
+                f"{weights.name} does not run on {place} ({type(error).__name__}: {reason}); "
+                "try another device, or train it again with a current ultralytics"
+            ) from error
+
+    def predict(self, images: Sequence[NDArray[np.uint8]], confidence: float, iou: float) -> list[list[Detection]]:
+        """Find defects; see :class:`inspector.api.Model`. Pictures of equal input size are computed together."""
+        fits = [decode.Fit.of(image.shape[0], image.shape[1], self._imgsz, self._stride) for image in images]
+        alike: dict[tuple[int, int], list[int]] = {}
+        for number, fit in enumerate(fits):
+            alike.setdefault((fit.input_height, fit.input_width), []).append(number)
+        results: list[list[Detection]] = [[] for _ in images]
+        for numbers in alike.values():
+            for start in range(0, len(numbers), self.batch):
+                chosen = numbers[start : start + self.batch]
+                pixels = np.stack([decode.letterbox(images[number], fits[number]) for number in chosen])
+                for number, prediction, prototypes in zip(chosen, *self._run(pixels), strict=True):
+                    results[number] = decode.decode(
+                        prediction,
+                        prototypes,
+                        fits[number],
+                        self._names,
+                        confidence,
+                        iou,
+                        self._limit,
+                        self._end_to_end,
+                    )
+        return results
+
+    def _run(self, pixels: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """The network's output for (N, H, W, 3) uint8 BGR: predictions and mask prototypes, float32, N first."""
+        try:
+            with torch.inference_mode():
+                batch = torch.from_numpy(pixels).to(self.info.device).flip(-1).permute(0, 3, 1, 2)
+                (prediction, prototypes), _ = self._network(batch.to(self._type).div_(255))
+                return prediction.float().cpu().numpy(), prototypes.float().cpu().numpy()
+        except RuntimeError as error:
+            if isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error):
+                count, height, width = pixels.shape[:3]
+                raise InputError(
+                    f"Not enough memory on {self.info.device} for {count} pictures of {width}x{height} at once; "
+                    "choose a smaller batch or imgsz, or another device"
+                ) from error
+            raise
+
+    def close(self) -> None:
+        """Free the network's memory."""
+        self._network = None
+        if self.info.device != "cpu":
+            torch.cuda.empty_cache()

@@ -1,0 +1,72 @@
+"""The distribution: the program in ``inspector``, the built-in plugins in ``plugins`` (imported as ``inspector_plugins``)."""
+
+import re
+from pathlib import Path
+
+from setuptools import setup
+
+here = Path(__file__).parent
+version = re.search(r'__version__ = "(.+)"', (here / "inspector" / "__init__.py").read_text("utf-8")).group(1)
+
+
+def packages(folder: str, name: str) -> list[str]:
+    inits = sorted((here / folder).rglob("__init__.py"))
+    return [".".join([name, *path.parent.relative_to(here / folder).parts]) for path in inits]
+
+
+def assets() -> list[tuple[str, list[str]]]:
+    """The assets beside an installed program, folder by folder (see ``inspector.paths.assets``)."""
+    found: dict[str, list[str]] = {}
+    for path in sorted((here / "assets").rglob("*")):
+        if path.is_file():
+            relative = path.relative_to(here)
+            found.setdefault(f"share/bearing-inspector/{relative.parent.as_posix()}", []).append(str(relative))
+    return list(found.items())
+
+
+BUILT_IN = [
+    "annotated",
+    "cameras",
+    "datasets",
+    "hot_folder",
+    "image_files",
+    "spreadsheet",
+    "tables",
+    "video_files",
+    "yolo11",
+]
+
+setup(
+    name="bearing-inspector",
+    version=version,
+    description="Finds defects on bearings, offline: YOLO11-seg, pictures, videos and cameras, Excel reports",
+    license="AGPL-3.0-or-later",
+    python_requires=">=3.11",
+    packages=packages("inspector", "inspector") + packages("plugins", "inspector_plugins"),
+    package_dir={"inspector": "inspector", "inspector_plugins": "plugins"},
+    data_files=assets(),
+    install_requires=[
+        "numpy",
+        "opencv-python",
+        "openpyxl",
+        "packaging",
+        "pillow",
+        "platformdirs",
+        "pluggy",
+        "pycocotools",
+        "pyyaml",
+        "timm",
+        "torch",
+        "torchvision",
+        "tqdm",
+        "ultralytics",
+    ],
+    extras_require={
+        "test": ["mypy", "pytest", "pytest-timeout", "pytest-xdist", "ruff"],
+        "package": ["pyinstaller"],
+    },
+    entry_points={
+        "console_scripts": ["bearing-inspector = inspector.__main__:main"],
+        "bearing_inspector.plugins": [f"{name} = inspector_plugins.{name}" for name in BUILT_IN],
+    },
+)

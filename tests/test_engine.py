@@ -1,0 +1,303 @@
+"""The pipeline with parts that count, wait and fail, and a real history."""
+
+import json
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from inspector.api import ExporterSpec, ModelSpec, Option, SourceSpec, Text
+from inspector.domain import Choice, Detection, Frame, InputError, Job, Mask, ModelInfo, Skipped
+from inspector.engine import Engine, Run
+from inspector.history import History, Query
+
+
+class Pictures:
+    """Yields frames whose pixel value is their number; odd ones are to be found defective."""
+
+    def __init__(self, count: int = 6, bad: tuple[int, ...] = (), fails_at: int = -1, wait: float = 0.0):
+        self.total, self._bad, self._fails_at, self._wait = count, bad, fails_at, wait
+        self.closed_on = ""
+        self.acknowledged: list[str] = []
+
+    def __iter__(self):
+        for i in range(self.total):
+            if i == self._fails_at:
+                raise OSError("the disk is gone")
+            time.sleep(self._wait)
+            if i in self._bad:
+                yield Skipped(f"{i}.png", "is broken")
+            else:
+                yield None
+                yield Frame(np.full((8, 8, 3), i, np.uint8), i, f"{i}.png")
+
+    def done(self, content):
+        self.acknowledged.append(content.name)
+
+    def close(self):
+        self.closed_on = threading.current_thread().name
+
+
+class Odd:
+    """Finds one defect in every picture of an odd value, where confidence allows."""
+
+    info = ModelInfo("odd.pt", "00", "odd", ("Defect",))
+
+    def __init__(self, weights, device, layers, batch: int = 1, fails_at: int = -1, wait: float = 0.0):
+        self.batch, self._fails_at, self._wait = batch, fails_at, wait
+        self.seen: list[tuple[int, float]] = []
+
+    def predict(self, images, confidence, iou):
+        time.sleep(self._wait)
+        results = []
+        for image in images:
+            value = int(image[0, 0, 0])
+            if value == self._fails_at:
+                raise RuntimeError("out of memory")
+            self.seen.append((value, confidence))
+            odd = value % 2 and confidence <= 0.5
+            results.append([Detection("Defect", 0.5, (0, 0, 2, 2), Mask(0, 0, np.ones((2, 2), bool)))] * bool(odd))
+        return results
+
+    def close(self):
+        pass
+
+
+class Names:
+    """Writes the names it is given; fails where it is told to."""
+
+    def __init__(self, folder: Path, run, fails_at: int = -1):
+        self._path, self._names, self._fails_at = folder / "names.txt", [], fails_at
+
+    def write(self, inspection):
+        if inspection.frame.index == self._fails_at:
+            raise OSError("no space left")
+        self._names.append(inspection.frame.name)
+
+    def close(self):
+        self._path.write_text("\n".join(self._names))
+        return [self._path]
+
+
+def option(key, kind, default):
+    return Option(key, kind, default, Text(key))
+
+
+class Catalogue:
+    layers: dict = {}
+
+    def __init__(self, **source):
+        self.opened: list[Pictures] = []
+        self.models: list[Odd] = []
+
+        def open_source(**options):
+            self.opened.append(Pictures(**options, **source))
+            return self.opened[-1]
+
+        def open_model(*args, **options):
+            self.models.append(Odd(*args, **options))
+            return self.models[-1]
+
+        numbers = (option("fails_at", int, -1), option("wait", float, 0.0))
+        self._model = ModelSpec("odd", Text("odd"), open_model, options=(option("batch", int, 1), *numbers))
+        self._sources = {
+            id: SourceSpec(
+                id, Text(id), open_source, droppable=id == "live", options=(option("count", int, 6), *numbers)
+            )
+            for id in ("files", "live")
+        }
+
+        def refuse(**options):
+            raise InputError("there is nothing there")
+
+        self._sources["missing"] = SourceSpec("missing", Text("missing"), refuse)
+        self._exporter = ExporterSpec("names", Text("names"), Names, options=(option("fails_at", int, -1),))
+
+    def model(self, id):
+        return self._model
+
+    def source(self, id):
+        return self._sources[id]
+
+    def exporter(self, id):
+        return self._exporter
+
+
+def job(*sources: Choice, **options) -> Job:
+    exporters = options.pop("exporters", (Choice("names"),))
+    return Job(sources or (Choice("files"),), Choice("odd", options), exporters=exporters)
+
+
+def start(catalogue: Catalogue, what: Job, output: Path | None, **more) -> Run:
+    return Engine(catalogue, History.open, "1").start(what, output, "a run", **more)
+
+
+def finish(run: Run) -> Run:
+    assert run.wait(20), "the run hangs"
+    return run
+
+
+def kept() -> list[str]:
+    with History.open() as history:
+        return [entry.name for entry in history.search(Query(limit=10_000)).entries][::-1]
+
+
+def test_every_picture_is_judged_kept_and_exported_in_order(tmp_path):
+    results = []
+    run = finish(start(Catalogue(), job(batch=4), tmp_path / "out", on_result=results.append))
+    names = [f"{i}.png" for i in range(6)]
+    assert run.state == "done" and run.failure is None and not run.problems
+    assert (run.counts.inspected, run.counts.ok, run.counts.ng, run.counts.defects) == (6, 3, 3, 3)
+    assert (tmp_path / "out" / "names.txt").read_text().split() == names == kept()
+    assert [r.number for r in results] == [1, 2, 3, 4, 5, 6]
+    document = json.loads((tmp_path / "out" / "run.json").read_text("utf-8"))
+    assert document["state"] == "done" and document["files"] == ["names.txt"]
+    assert Job.from_json(document["job"]) == run.job
+
+
+def test_a_picture_that_cannot_be_read_is_reported_and_the_run_goes_on(tmp_path):
+    catalogue = Catalogue(bad=(2,))
+    run = finish(start(catalogue, job(), tmp_path / "out"))
+    assert (run.state, run.counts.inspected, run.counts.skipped) == ("done", 5, 1)
+    assert run.problems == ["2.png: is broken"]
+    assert "2.png" in kept()
+
+
+def test_sources_hear_what_is_safe_on_disk(tmp_path):
+    catalogue = Catalogue(bad=(2,))
+    finish(start(catalogue, job(), tmp_path / "out"))
+    assert catalogue.opened[0].acknowledged == [f"{i}.png" for i in range(6)]
+
+
+def test_each_part_is_closed_on_its_own_thread(tmp_path):
+    catalogue = Catalogue()
+    finish(start(catalogue, job(), tmp_path / "out"))
+    assert catalogue.opened[0].closed_on == "_read"
+
+
+def test_a_failing_exporter_is_closed_and_the_run_goes_on(tmp_path):
+    exporters = (Choice("names", {"fails_at": 3}),)
+    run = finish(start(Catalogue(), job(exporters=exporters), tmp_path / "out"))
+    assert run.state == "done" and run.counts.inspected == 6
+    assert run.problems == ["Exporter names failed: OSError: no space left"]
+    assert (tmp_path / "out" / "names.txt").read_text().split() == ["0.png", "1.png", "2.png"]
+
+
+def test_a_failing_source_ends_the_run_with_all_else_saved(tmp_path):
+    run = finish(start(Catalogue(), job(Choice("files", {"fails_at": 4})), tmp_path / "out"))
+    assert run.state == "failed" and "the disk is gone" in str(run.failure)
+    assert run.counts.inspected == 4 and len(kept()) == 4
+    assert len((tmp_path / "out" / "names.txt").read_text().split()) == 4
+
+
+def test_a_failing_model_ends_the_run_with_all_else_saved(tmp_path):
+    run = finish(start(Catalogue(), job(fails_at=4), tmp_path / "out"))
+    assert run.state == "failed" and "out of memory" in str(run.failure)
+    assert len(kept()) == 4
+    assert json.loads((tmp_path / "out" / "run.json").read_text("utf-8"))["state"] == "failed"
+
+
+def test_a_failing_history_ends_the_run(tmp_path):
+    class Full(History):
+        def add(self, run, inspection):
+            raise OSError("database or disk is full")
+
+    run = finish(Engine(Catalogue(), Full.open, "1").start(job(), tmp_path / "out"))
+    assert run.state == "failed" and "disk is full" in str(run.failure)
+
+
+def test_nothing_is_written_when_the_source_does_not_open(tmp_path):
+    run = finish(start(Catalogue(), job(Choice("missing")), tmp_path / "out"))
+    assert run.state == "failed" and isinstance(run.failure, InputError)
+    assert not (tmp_path / "out").exists()
+
+
+def test_one_source_of_several_may_be_missing(tmp_path):
+    run = finish(start(Catalogue(), job(Choice("missing"), Choice("files")), tmp_path / "out"))
+    assert run.state == "done" and run.counts.inspected == 6 and run.problems == ["there is nothing there"]
+
+
+def test_several_sources_follow_each_other(tmp_path):
+    run = finish(start(Catalogue(), job(Choice("files"), Choice("files", {"count": 3})), tmp_path / "out"))
+    assert run.counts.inspected == 9 and run.total == 9
+
+
+def test_stop_ends_at_once_and_saves_what_is_done(tmp_path):
+    run = start(Catalogue(), job(Choice("files", {"count": 10_000}), wait=0.01), tmp_path / "out")
+    while run.counts.inspected < 3:
+        time.sleep(0.01)
+    before = run.counts.inspected
+    run.stop()
+    finish(run)
+    assert run.state == "stopped" and run.counts.inspected <= before + 3
+    assert len(kept()) == run.counts.inspected
+
+
+def test_pause_halts_before_the_next_frame_and_resume_goes_on(tmp_path):
+    run = start(Catalogue(), job(Choice("files", {"count": 40}), wait=0.01), tmp_path / "out")
+    while run.counts.inspected < 3:
+        time.sleep(0.01)
+    run.pause()
+    time.sleep(0.3)
+    halted = run.counts.inspected
+    time.sleep(0.3)
+    assert run.counts.inspected == halted < 40 and run.paused
+    run.resume()
+    assert finish(run).counts.inspected == 40
+
+
+def test_a_paused_run_can_be_stopped(tmp_path):
+    run = start(Catalogue(), job(Choice("files", {"count": 1000}), wait=0.01), tmp_path / "out")
+    run.pause()
+    run.stop()
+    assert finish(run).state == "stopped"
+
+
+def test_thresholds_change_from_the_next_frame_on(tmp_path):
+    results = []
+    what = job(Choice("files", {"count": 200}), wait=0.005)
+    run = start(Catalogue(), what, tmp_path / "out", on_result=results.append)
+    while run.counts.inspected < 5:
+        time.sleep(0.005)
+    run.set_thresholds(0.9, 0.45)
+    finish(run)
+    confidences = [r.confidence for r in results]
+    assert confidences[0] == 0.25 and confidences[-1] == 0.9 and sorted(confidences) == confidences
+    assert all(not r.detections for r in results if r.confidence == 0.9)
+
+
+def test_a_droppable_source_keeps_the_newest_and_counts_the_rest(tmp_path):
+    what = job(Choice("live", {"count": 100, "wait": 0.002}), wait=0.05)
+    run = finish(start(Catalogue(), what, tmp_path / "out"))
+    assert run.state == "done"
+    assert run.counts.inspected < 60
+    # The last ones may lie in the channel when the count is taken.
+    assert 98 <= run.counts.inspected + run.counts.dropped <= 100
+
+
+def test_a_camera_is_not_combined_with_files(tmp_path):
+    with pytest.raises(InputError, match="camera"):
+        start(Catalogue(), job(Choice("live"), Choice("files")), tmp_path / "out")
+
+
+def test_an_unknown_option_is_refused_before_anything_starts(tmp_path):
+    with pytest.raises(InputError, match="colour"):
+        start(Catalogue(), job(Choice("files", {"colour": 1})), tmp_path / "out")
+
+
+def test_a_folder_with_results_is_never_written_over(tmp_path):
+    first = finish(start(Catalogue(), job(), tmp_path / "out"))
+    second = finish(start(Catalogue(), job(), tmp_path / "out"))
+    assert (first.output.name, second.output.name) == ("out", "out-2")
+
+
+def test_an_output_that_cannot_be_made_is_one_sentence(tmp_path):
+    (tmp_path / "file").write_text("x")
+    run = finish(start(Catalogue(), job(), tmp_path / "file" / "out"))
+    assert isinstance(run.failure, InputError) and "--output" in str(run.failure)
+
+
+def test_without_an_output_folder_only_the_history_is_kept(tmp_path):
+    run = finish(start(Catalogue(), job(), None))
+    assert run.state == "done" and len(kept()) == 6 and run.files == []
