@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -92,12 +93,12 @@ class Mask:
         if self.pixels.ndim != 2 or str(self.pixels.dtype) != "bool":
             raise ValueError(f"Mask.pixels must be (h, w) bool, not {self.pixels.shape} {self.pixels.dtype}")
 
-    @property
+    @cached_property
     def area(self) -> int:
         """Number of pixels, px²."""
         return int(self.pixels.sum())
 
-    @property
+    @cached_property
     def length(self) -> float:
         """Long side of the smallest rotated rectangle around the pixels' outer corners, px; 0 for an empty mask."""
         import cv2

@@ -245,18 +245,18 @@ class Run:
 
     def _open_sources(self) -> list[tuple[SourceSpec, Source]]:
         opened: list[tuple[SourceSpec, Source]] = []
-        refused: list[InputError] = []
+        refused: list[str] = []
         for spec, options in self._sources:
             if self._stopping.is_set():
                 break
             try:
                 opened.append((spec, spec.open(**options)))
             except InputError as error:
-                refused.append(error)
+                refused.append(str(error))
         if refused and not opened:
-            raise refused[0]
-        for error in refused:
-            self._report(str(error))
+            raise InputError(refused[0])
+        for sentence in refused:
+            self._report(sentence)
         return opened
 
     def _contents(self, source: Source) -> Iterator[Frame | Skipped]:

@@ -8,7 +8,6 @@ Numpy scalars and paths become plain numbers and texts.
 
 from __future__ import annotations
 
-import io
 import pickle
 import pickletools
 import sys
@@ -24,41 +23,21 @@ from torch import nn
 _LOCK = threading.Lock()  # torch keeps one list of allowed globals per process
 _SEGMENTATION = "ultralytics.nn.tasks.SegmentationModel"
 _PYTHON_2 = {"__builtin__": "builtins", "copy_reg": "copyreg"}  # what pickle protocol 2, torch's, calls them
-_STRINGS = {"SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8", "UNICODE"}
 _LOST = ("ultralytics.utils.loss.", "ultralytics.utils.tal.", "ultralytics.yolo.utils.loss.")
 
 
-def named_globals(stream: io.BytesIO, pickles: int = 1) -> set[str]:
-    """The dotted names of all globals in consecutive pickles, without running any.
+def named_globals(pickled: bytes) -> set[str]:
+    """The dotted names of all globals in a pickle of protocol 2, torch's, without running it.
 
     Raises:
-        ValueError: where the stream is no pickle.
+        ValueError: where it is no pickle.
     """
-    found: set[str] = set()
-    for _ in range(pickles):
-        recent: list[str] = ["", ""]  # the last texts pushed: STACK_GLOBAL takes module and name from the stack
-        memo: dict[int, str] = {}
-        operation: pickletools.OpcodeInfo
-        argument: Any
-        for operation, argument, _ in pickletools.genops(stream):
-            name = operation.name
-            if name in _STRINGS:
-                recent.append(argument)
-            elif name in ("BINPUT", "LONG_BINPUT", "PUT"):
-                memo[int(argument)] = recent[-1]
-            elif name == "MEMOIZE":
-                memo[len(memo)] = recent[-1]
-            elif name in ("BINGET", "LONG_BINGET", "GET"):
-                recent.append(memo.get(int(argument), ""))
-            elif name in ("GLOBAL", "INST"):
-                found.add(_dotted(*argument.split(" ", 1)))
-            elif name == "STACK_GLOBAL":
-                found.add(_dotted(*recent[-2:]))
-    return found
+    pairs = (argument.split(" ", 1) for code, argument, _ in _operations(pickled) if code.name in ("GLOBAL", "INST"))
+    return {f"{_PYTHON_2.get(module, module)}.{name}" for module, name in pairs}
 
 
-def _dotted(module: str, name: str) -> str:
-    return f"{_PYTHON_2.get(module, module)}.{name}"
+def _operations(pickled: bytes) -> Iterator[tuple[pickletools.OpcodeInfo, Any, int | None]]:
+    return pickletools.genops(pickled)
 
 
 class Allowlist:

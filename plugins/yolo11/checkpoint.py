@@ -32,7 +32,6 @@ from inspector_plugins.yolo11.allowlist import Allowlist, named_globals
 _LARGEST_FILE = 4 << 30
 _LARGEST_PICKLE = 64 << 20  # the largest official model's is 0.5 MB
 _LEGACY_MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # PyTorch before 1.6
-_LEGACY_PICKLES = 4  # magic number, version, machine, object
 _TASKS = "ultralytics.nn.tasks."
 _FAMILIES = {  # layer -> family, the most telling first
     "Segment26": "yolo26",
@@ -95,7 +94,10 @@ def load(path: Path, layers: Sequence[LayerSpec] = ()) -> Checkpoint:
         with allowlist.in_force(names):
             content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, EOFError, *_UNUSABLE) as error:
-        raise InputError(f"{path.name} cannot be loaded as a checkpoint ({_short(error)}); copy it again") from error
+        raise InputError(
+            f"{path.name} is not what ultralytics saves as a checkpoint ({_short(error)}) and was not opened; "
+            "choose the best.pt of a training"
+        ) from error
     model = _model(path.name, content)
     try:
         return _prepared(model, content, hashlib.sha256(data).hexdigest())
@@ -127,13 +129,13 @@ def _named(name: str, data: bytes) -> set[str]:
         return _named_in_zip(name, data)
     if data.startswith(b"version https://git-lfs"):
         raise InputError(f"{name} is a Git LFS pointer, not the checkpoint itself; fetch it with 'git lfs pull'")
-    if not data.startswith(b"\x80"):
-        kind = "an ONNX model" if data[:1] == b"\x08" and b"onnx" in data[:4096].lower() else "not a PyTorch checkpoint"
-        raise InputError(f"{name} is {kind}; choose a .pt file that ultralytics saved, such as best.pt")
-    try:
-        return named_globals(io.BytesIO(data), _LEGACY_PICKLES if data.startswith(_LEGACY_MAGIC) else 1)
-    except ValueError:
-        raise InputError(f"{name} is damaged or no PyTorch checkpoint; copy it again") from None
+    if data.startswith(_LEGACY_MAGIC):
+        raise InputError(
+            f"{name} has the format of PyTorch before 1.6, which cannot be opened safely; "
+            "load and save it with a current ultralytics where you trust it"
+        )
+    kind = "an ONNX model" if data[:1] == b"\x08" and b"onnx" in data[:4096].lower() else "not a PyTorch checkpoint"
+    raise InputError(f"{name} is {kind}; choose a .pt file that ultralytics saved, such as best.pt")
 
 
 def _named_in_zip(name: str, data: bytes) -> set[str]:
@@ -153,7 +155,7 @@ def _named_in_zip(name: str, data: bytes) -> set[str]:
                 raise InputError(f"{name} would unpack to far more than a checkpoint holds; it was not opened")
             if archive.testzip() is not None:
                 raise damaged
-            return named_globals(io.BytesIO(archive.read(pickles[0])))
+            return named_globals(archive.read(pickles[0]))
     except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError, RuntimeError):
         raise damaged from None
 
@@ -255,5 +257,5 @@ def _architecture(model: SegmentationModel) -> str:
 
 
 def _short(error: BaseException) -> str:
-    text = str(error).partition("\n")[0] or type(error).__name__
+    text = str(error).rpartition("WeightsUnpickler error:")[2].strip().partition("\n")[0] or type(error).__name__
     return text if len(text) <= 120 else f"{text[:119]}…"

@@ -81,7 +81,6 @@ def model(checkpoints):
     """A fresh yolo11n-seg that a test may change and save."""
     import copy
 
-    import torch
 
     from inspector_plugins.yolo11 import checkpoint
 
