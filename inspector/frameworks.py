@@ -71,7 +71,7 @@ def _repair_torchvision() -> Torchvision:
 
     for name in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
         del sys.modules[name]
-    _library = torch.library.Library("torchvision", "FRAGMENT")
+    _library = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
     for operator in ("nms", "qnms"):
         _library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
     _library.impl("nms", nms, "CompositeExplicitAutograd")

@@ -18,6 +18,7 @@ from inspector.domain import InputError
 logger = logging.getLogger(__name__)
 HOME_VARIABLE = "BEARING_INSPECTOR_HOME"
 _APP = "Bearing Inspector"
+_LONGEST_NAME = 150  # bytes
 
 
 def frozen() -> bool:
@@ -89,8 +90,16 @@ def _made(folder: Path) -> Path:
 
 
 def safe_name(text: str) -> str:
-    """``text`` as one file name that Windows and Linux accept; never empty, at most 120 characters."""
-    name = re.sub(r'[<>:"/\\|?*\x00-\x1f]', "_", text).strip(" .")[:120].rstrip(" .")
+    """``text`` as one file name that Windows and Linux accept; never empty.
+
+    It has at most 150 bytes, a short suffix is kept: room for numbers and endings within a file system's 255.
+    """
+    name = re.sub(r'[<>:"/\\|?*\x00-\x1f\ud800-\udfff]', "_", text).strip(" .")
+    if len(name.encode()) > _LONGEST_NAME:
+        ending = re.search(r"(\.\w{1,10})?$", name, re.ASCII)
+        suffix = ending.group() if ending else ""
+        stem = name.removesuffix(suffix).encode()[: _LONGEST_NAME - len(suffix)].decode(errors="ignore")
+        name = stem.rstrip(" .") + suffix
     reserved = re.fullmatch(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?", name)
     return f"_{name}" if reserved or not name else name
 
@@ -124,7 +133,7 @@ def temporary_beside(path: Path) -> Path:
     with contextlib.suppress(OSError):  # mkstemp makes it private; results are ordinary files
         mask = os.umask(0)
         os.umask(mask)
-        os.chmod(name, 0o666 & ~mask)
+        Path(name).chmod(0o666 & ~mask)
     return Path(name)
 
 
@@ -138,11 +147,11 @@ def publish(temporary: Path, final: Path) -> Path:
         Where the file lies now.
     """
     try:
-        os.replace(temporary, final)
+        temporary.replace(final)
         return final
     except PermissionError:
         other = unused_path(final)
-        os.replace(temporary, other)
+        temporary.replace(other)
         logger.warning("%s is open in another program; saved as %s instead", final.name, other.name)
         return other
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from inspector.api import Exporter, ExporterSpec, Inspection, RunInfo, Text, hookimpl
 
 if TYPE_CHECKING:
-    from ._rows import Column, Value
+    from ._shared.rows import Column, Value
 
 PLUGIN = {
     "id": "tables",
@@ -33,7 +33,7 @@ class JsonLines(Exporter):
     """``results.jsonl``: one inspection a line, with the keys of :meth:`Inspection.record`."""
 
     def __init__(self, folder: Path, run: RunInfo) -> None:
-        from ._drafts import Draft, dumps
+        from ._shared.drafts import Draft, dumps
 
         self._dumps, self._draft = dumps, Draft(folder / "results.jsonl")
 
@@ -52,7 +52,7 @@ class CsvTables(Exporter):
     """
 
     def __init__(self, folder: Path, run: RunInfo) -> None:
-        from ._rows import DEFECTS, INSPECTIONS, rows
+        from ._shared.rows import DEFECTS, INSPECTIONS, rows
 
         self._rows = rows
         self._inspections = _Csv(folder / "inspections.csv", INSPECTIONS)
@@ -76,7 +76,7 @@ class _Csv:
     def __init__(self, path: Path, columns: Sequence[Column]) -> None:
         import csv
 
-        from ._drafts import Draft
+        from ._shared.drafts import Draft
 
         self.draft = Draft(path, encoding="utf-8-sig", newline="")
         self._writer = csv.writer(self.draft)

@@ -7,8 +7,10 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import Any, NoReturn
 
 from inspector import __version__
+from inspector.cli import console
 from inspector.cli.console import remark
 from inspector.domain import InputError, InspectorError
 
@@ -31,7 +33,30 @@ def main(arguments: Sequence[str]) -> int:
     Returns:
         0 done; 1 one part failed, all else is saved; 2 bad input; 3 not good, with --fail-on-ng; 130 interrupted.
     """
-    arguments = list(arguments)
+    console.prepare()
+    code = _main(list(arguments))
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader has gone, as with `| head`
+        console.give_up()
+    except OSError as error:
+        console.give_up()
+        remark(f"bearing-inspector: what was printed could not be written ({error.strerror or error})")
+        return code or PART_FAILED
+    return code
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one sentence instead of a page of usage, and takes no abbreviations of flags."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"allow_abbrev": False, **options})
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError(f"{message.removeprefix('argument ')}; see {self.prog} --help")
+
+
+def _main(arguments: list[str]) -> int:
     name = next((word for word in arguments if not word.startswith("-")), None)
     parser = _parser(name if name in COMMANDS else None)
     if not arguments:
@@ -57,9 +82,15 @@ def main(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         remark("bearing-inspector: interrupted")
         return INTERRUPTED
-    except BrokenPipeError:  # the reader of our output has gone, as with `| head`
-        sys.stdout = None  # type: ignore[assignment]
+    except SystemExit as end:  # --help and --version
+        return int(end.code or DONE)
+    except BrokenPipeError:
+        console.give_up()
         return DONE
+    except OSError as error:
+        place = f" ({error.filename})" if error.filename else ""
+        remark(f"bearing-inspector: {error.strerror or error}{place}")
+        return PART_FAILED
 
 
 def _start_logging(verbose: bool) -> None:
@@ -69,7 +100,7 @@ def _start_logging(verbose: bool) -> None:
 
 
 def _parser(name: str | None) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="bearing-inspector",
         description="Finds defects on bearings, offline.",
         epilog="bearing-inspector COMMAND --help tells more. Exit codes: 0 done, 1 one part failed (all else is "

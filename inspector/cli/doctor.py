@@ -11,9 +11,11 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 
 from inspector import __version__, paths, registry
+from inspector.cli import console
 from inspector.cli.console import emit, table
 from inspector.domain import InspectorError
 
@@ -46,7 +48,8 @@ def run(arguments: argparse.Namespace) -> int:
         ("cameras", _cameras),
         ("window", _window),
     )
-    found = [_look(what, check) for what, check in checks]
+    with console.results_only():
+        found = [_look(what, check) for what, check in checks]
     if arguments.json:
         emit({"good": all(f.state != "bad" for f in found), "findings": [asdict(f) for f in found]})
     else:
@@ -58,8 +61,10 @@ def run(arguments: argparse.Namespace) -> int:
 def _look(what: str, check: Callable[[], tuple[str, str]]) -> Finding:
     try:
         return Finding(what, *check())
-    except (InspectorError, ImportError, OSError, RuntimeError, ValueError) as error:
-        return Finding(what, "bad", " ".join(str(error).split()) or type(error).__name__)
+    except Exception as error:  # noqa: BLE001 - plugins and drivers are called, which may fail in any way
+        sentence = " ".join(str(error).split())
+        kind = "" if isinstance(error, InspectorError) else type(error).__name__
+        return Finding(what, "bad", f"{kind}: {sentence}".strip(": "))
 
 
 def _program() -> tuple[str, str]:
@@ -176,6 +181,8 @@ def _cameras() -> tuple[str, str]:
 
 
 def _window() -> tuple[str, str]:
-    if sys.platform != "win32" and not os.environ.get("DISPLAY"):
+    if find_spec("_tkinter") is None:
+        return "bad", "this Python has no Tk; install python3-tk, or use the command line only"
+    if sys.platform == "linux" and not os.environ.get("DISPLAY"):
         return "note", "no display here; the command line works without"
-    return "good", "a display is there"
+    return "good", "Tk and a display are there"

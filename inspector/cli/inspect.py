@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -16,9 +17,10 @@ from typing import Any
 
 from inspector import __version__, cli, history, i18n, logs, paths, registry
 from inspector.api import ModelSpec, Option
-from inspector.cli import options
-from inspector.cli.console import remark, say
-from inspector.domain import Choice, InputError, Inspection, Job, Rules, Skipped, check_fraction
+from inspector.cli import console, options
+from inspector.cli.console import remark
+from inspector.cli.printers import JsonPrinter, Printer, TextPrinter
+from inspector.domain import Choice, InputError, Job, Rules, check_fraction
 from inspector.engine import Engine, Run
 from inspector.settings import Settings
 
@@ -26,6 +28,7 @@ from inspector.settings import Settings
 def configure(parser: argparse.ArgumentParser) -> None:
     catalogue = registry.load()
     parser.set_defaults(catalogue=catalogue)
+    parser.usage = "%(prog)s SOURCE… [options]"  # argparse's own would list every flag of every plugin
     add = parser.add_argument
     add("sources", nargs="*", metavar="SOURCE", help="file, folder, glob, video, camera:0, rtsp://…, http://…")
     add("--source", metavar="ID", help=f"open this kind of source instead: {', '.join(catalogue.sources)}")
@@ -34,7 +37,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--conf", type=_fraction, metavar="0-1", help="smallest score that counts (default 0.25)")
     add("--iou", type=_fraction, metavar="0-1", help="largest overlap of two defects of one class (default 0.45)")
     add("--imgsz", metavar="N", help="side length in pixels to which pictures are scaled")
-    add("--device", metavar="auto|cpu|cuda[:N]", help="what computes")
+    add("--device", type=_device, metavar="auto|cpu|cuda[:N]", help="what computes")
     add("--runtime", metavar="auto|torch", help="what runs the model")
     add("--rules", type=Path, metavar="FILE", help="limits for the verdict, as JSON; without them any defect is NG")
     add("--recipe", type=Path, metavar="FILE", help="repeat the job of a run.json, other flags change it")
@@ -55,21 +58,23 @@ def run(arguments: argparse.Namespace) -> int:
     language = i18n.language(settings.get("language"))
     job = _job(arguments, catalogue, settings, language)
     title = _title(job, arguments)
-    output = arguments.output or _default_output(settings, title)
+    output = (arguments.output or _default_output(settings, title)).absolute()
     log_to: Callable[[Path], Any] = logs.run_log
     engine = Engine(catalogue, history.History.open, __version__, log_to)
-    printer = _JsonPrinter() if arguments.json else _TextPrinter(language, arguments.quiet)
-    with _interruptible() as interrupted:
+    printer: Printer = JsonPrinter() if arguments.json else TextPrinter(language, arguments.quiet)
+    with _interruptible() as interrupted, console.results_only():
         started = engine.start(job, output, title, printer.result)
         _follow(started, interrupted, arguments.quiet or arguments.json)
-    if started.failure is not None and not started.counts.inspected and started.state == "failed":
+    if isinstance(started.failure, InputError) and not started.counts.inspected + started.counts.skipped:
         raise started.failure
     printer.end(started)
+    if started.failure is not None:
+        remark(f"bearing-inspector: {started.failure}")
     if interrupted.is_set():
         return cli.INTERRUPTED
     if arguments.fail_on_ng and started.counts.ng:
         return cli.NOT_GOOD
-    return cli.PART_FAILED if started.problems or started.failure else cli.DONE
+    return cli.PART_FAILED if started.problems or started.failure or printer.refused else cli.DONE
 
 
 # The job
@@ -77,7 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _job(arguments: argparse.Namespace, catalogue: registry.Registry, settings: Settings, language: str) -> Job:
     if arguments.recipe:
-        job = Job.from_json(_recipe(arguments.recipe))
+        job = _recipe(arguments.recipe)
     else:
         spec, weights = _find_model(catalogue, arguments.model)
         job = Job(
@@ -94,36 +99,54 @@ def _job(arguments: argparse.Namespace, catalogue: registry.Registry, settings: 
     job = replace(job, language=language)
     if arguments.recipe and arguments.model:
         spec, weights = _find_model(catalogue, arguments.model)
-        job = replace(job, model=Choice(spec.id), weights=weights)
+        job = replace(job, model=job.model if spec.id == job.model.id else Choice(spec.id), weights=weights)
+    if arguments.pairs and not arguments.source:
+        raise InputError("-o belongs to --source ID; for a SOURCE use flags such as --image_files.recursive")
     if arguments.sources or arguments.source:
         job = replace(job, sources=_sources(arguments, catalogue))
     job = replace(
         job,
-        sources=tuple(
-            Choice(c.id, {**c.options, **options.given(arguments, catalogue.source(c.id).options, c.id)})
-            for c in job.sources
-        ),
+        sources=tuple(_chosen(arguments, c, catalogue.source(c.id).options) for c in job.sources),
         model=_model(arguments, catalogue, job.model),
         device=arguments.device or job.device,
         confidence=job.confidence if arguments.conf is None else arguments.conf,
         iou=job.iou if arguments.iou is None else arguments.iou,
         rules=_rules(arguments.rules) if arguments.rules else job.rules,
     )
-    chosen = job.exporters
+    exporters = job.exporters
     if arguments.export is not None:
-        ids = [part.strip() for part in arguments.export.split(",") if part.strip() and part.strip() != "none"]
         before = {choice.id: choice for choice in job.exporters}
-        chosen = tuple(
+        exporters = tuple(
             before.get(id) or Choice(id, _kept(settings, id, catalogue.exporter(id).options))
-            for id in dict.fromkeys(ids)
+            for id in _exporters(arguments.export)
         )
-    return replace(
-        job,
-        exporters=tuple(
-            Choice(c.id, {**c.options, **options.given(arguments, catalogue.exporter(c.id).options, c.id)})
-            for c in chosen
-        ),
-    )
+    job = replace(job, exporters=tuple(_chosen(arguments, c, catalogue.exporter(c.id).options) for c in exporters))
+    _refuse_idle_flags(arguments, job)
+    return job
+
+
+def _chosen(arguments: argparse.Namespace, choice: Choice, declared: tuple[Option, ...]) -> Choice:
+    """``choice`` with the flags that were given for it, as JSON can hold them."""
+    together = {**choice.options, **options.given(arguments, declared, choice.id)}
+    return Choice(choice.id, {k: str(v.absolute()) if isinstance(v, Path) else v for k, v in together.items()})
+
+
+def _exporters(text: str) -> Iterable[str]:
+    ids = [part.strip() for part in text.split(",")]
+    if ids == ["none"]:
+        return ()
+    if "none" in ids or "" in ids:
+        raise InputError(f"--export {text!r} is not a list such as xlsx,images; or give none alone")
+    return dict.fromkeys(ids)
+
+
+def _refuse_idle_flags(arguments: argparse.Namespace, job: Job) -> None:
+    """A flag that changes nothing is a mistake, which the person should learn of."""
+    used = {choice.id for choice in (*job.sources, job.model, *job.exporters)}
+    for flag in vars(arguments):
+        owner, dot, _ = flag.partition(".")
+        if dot and owner not in used:
+            raise InputError(f"--{flag} changes nothing, since {owner} has no part in this run; leave it out")
 
 
 def _sources(arguments: argparse.Namespace, catalogue: registry.Registry) -> tuple[Choice, ...]:
@@ -138,8 +161,6 @@ def _sources(arguments: argparse.Namespace, catalogue: registry.Registry) -> tup
                 raise InputError(f"-o {pair!r} is not key=value")
             pairs[key.strip()] = value
         return (Choice(spec.id, pairs),)
-    if arguments.pairs:
-        raise InputError("-o belongs to --source ID; for a SOURCE use flags such as --image_files.recursive")
     found: list[Choice] = []
     for text in arguments.sources:
         found += claim(catalogue, text)
@@ -152,6 +173,8 @@ def claim(catalogue: registry.Registry, text: str) -> list[Choice]:
     Raises:
         InputError: where no source can.
     """
+    if not text.strip():
+        raise InputError("A SOURCE is empty; give a file, a folder, a pattern such as *.jpg, camera:0 or an address")
     if _is_place(text):
         text = str(Path(text).absolute())
     choices = []
@@ -181,8 +204,8 @@ def _find_model(catalogue: registry.Registry, text: str | None) -> tuple[ModelSp
         weights = bundled[text].bundled[text]
         return bundled[text], None if weights is None else str(weights)
     path = Path(text).absolute()
-    if not path.exists():
-        raise InputError(f"The model {text} does not exist; give a file such as best.pt, or {', '.join(bundled)}")
+    if not text.strip() or not path.exists():
+        raise InputError(f"The model {text!r} does not exist; give a file such as best.pt, or {', '.join(bundled)}")
     for spec in catalogue.models.values():
         if path.suffix.lower() in spec.suffixes:
             return spec, str(path)
@@ -200,12 +223,15 @@ def _model(arguments: argparse.Namespace, catalogue: registry.Registry, choice: 
             if key not in known:
                 raise InputError(f"--{key} means nothing to the model {spec.id}; leave it out")
             chosen[key] = known[key].check(value)
-    return Choice(spec.id, chosen)
+    return _chosen(arguments, Choice(spec.id, chosen), ())
 
 
-def _recipe(path: Path) -> object:
+def _recipe(path: Path) -> Job:
     document = _read_json(path, "recipe")
-    return document["job"] if isinstance(document, dict) and "job" in document else document
+    try:
+        return Job.from_json(document["job"] if isinstance(document, dict) and "job" in document else document)
+    except InputError as error:
+        raise InputError(f"The recipe {path} cannot be used: {error}") from None
 
 
 def _rules(path: Path) -> Rules:
@@ -217,7 +243,7 @@ def _read_json(path: Path, what: str) -> Any:
         return json.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise InputError(f"The {what} {path} does not exist") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"The {what} {path} cannot be read as JSON ({error})") from None
 
 
@@ -237,12 +263,23 @@ def _fraction(text: str) -> float:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 1") from None
 
 
+def _device(text: str) -> str:
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not auto, cpu, cuda or cuda:N")
+    return text
+
+
 def _title(job: Job, arguments: argparse.Namespace) -> str:
-    names = [Path(text.rstrip("/\\")).name or text for text in arguments.sources]
-    if not names:
-        places = [next((v for v in c.options.values() if isinstance(v, str | Path) and v), c.id) for c in job.sources]
-        names = [Path(place).name or str(place) for place in places]
-    return names[0] if len(names) == 1 else f"{names[0]} +{len(names) - 1}" if names else ""
+    """What a person calls the run: the first source, and how many more there are."""
+    texts = arguments.sources or [
+        next((v for v in choice.options.values() if isinstance(v, str) and v), choice.id) for choice in job.sources
+    ]
+    if not texts:
+        return ""
+    _, address, rest = texts[0].partition("://")
+    # Of an address neither user and password nor the query, which may hold a token: the title names a folder.
+    name = rest.rpartition("@")[2].partition("?")[0] if address else Path(texts[0].rstrip("/\\")).name
+    return f"{name or texts[0]} +{len(texts) - 1}" if len(texts) > 1 else name or texts[0]
 
 
 def _default_output(settings: Settings, title: str) -> Path:
@@ -255,7 +292,7 @@ def _default_output(settings: Settings, title: str) -> Path:
 
 @contextmanager
 def _interruptible() -> Iterator[threading.Event]:
-    """Ctrl-C and SIGTERM set the event; a second Ctrl-C interrupts at once."""
+    """Ctrl-C, SIGTERM and the end of the terminal set the event; a second signal interrupts at once."""
     interrupted = threading.Event()
 
     def interrupt(number: int, frame: Any) -> None:
@@ -263,7 +300,10 @@ def _interruptible() -> Iterator[threading.Event]:
             raise KeyboardInterrupt
         interrupted.set()
 
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    signals = [signal.SIGINT, signal.SIGTERM]
+    if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # ignored below nohup
+        signals.append(signal.SIGHUP)
+    before = {number: signal.signal(number, interrupt) for number in signals}
     try:
         yield interrupted
     finally:
@@ -281,66 +321,3 @@ def _follow(started: Run, interrupted: threading.Event, quiet: bool) -> None:
             bar.total = started.total
             bar.update(started.counts.inspected + started.counts.skipped - bar.n)
             bar.set_postfix(OK=started.counts.ok, NG=started.counts.ng, refresh=False)
-
-
-class _TextPrinter:
-    """A line a still picture, and a line whenever the verdict of a stream changes."""
-
-    def __init__(self, language: str, quiet: bool) -> None:
-        self._language, self._quiet = language, quiet
-        self._stream: tuple[str, str] | None = None
-
-    def result(self, result: Inspection | Skipped) -> None:
-        if self._quiet or isinstance(result, Skipped):
-            return
-        frame, status = result.frame, result.verdict.status
-        name = frame.name
-        if frame.seconds is not None:
-            if self._stream == (frame.name, status):
-                return
-            self._stream = (frame.name, status)
-            name = f"{frame.name} {frame.seconds:.2f} s"
-        reasons = "; ".join(i18n.reason_text(reason, self._language) for reason in result.verdict.reasons)
-        notes = "".join(f" ({note})" for note in frame.notes)
-        from tqdm import tqdm
-
-        tqdm.write(f"{status:<5}{name}{notes}{'  ' if reasons else ''}{reasons}", file=sys.stdout)
-
-    def end(self, started: Run) -> None:
-        counts = started.counts
-        words = [f"{counts.inspected} inspected: {counts.ok} OK, {counts.warn} WARN, {counts.ng} NG"]
-        words += [f"{counts.defects} defects"]
-        words += [f"{counts.skipped} could not be read"] if counts.skipped else []
-        words += [f"{counts.dropped} frames dropped"] if counts.dropped else []
-        say(", ".join(words))
-        if started.output is not None:
-            say(f"Saved in {started.output}")
-        if started.failure is not None:
-            remark(f"bearing-inspector: {started.failure}")
-
-
-class _JsonPrinter:
-    """One JSON document, written as the results come, so that memory stays flat."""
-
-    def __init__(self) -> None:
-        self._count = 0
-
-    def result(self, result: Inspection | Skipped) -> None:
-        if isinstance(result, Skipped):
-            return
-        sys.stdout.write('{"inspections": [\n' if self._count == 0 else ",\n")
-        sys.stdout.write(json.dumps(result.record(), ensure_ascii=False, allow_nan=False))
-        self._count += 1
-
-    def end(self, started: Run) -> None:
-        from dataclasses import asdict
-
-        rest = {
-            "state": started.state,
-            "output": None if started.output is None else str(started.output),
-            "counts": asdict(started.counts),
-            "problems": started.problems,
-            "files": [str(path) for path in started.files],
-        }
-        head = "\n], " if self._count else '{"inspections": [], '
-        sys.stdout.write(head + json.dumps(rest, ensure_ascii=False, allow_nan=False)[1:] + "\n")

@@ -7,38 +7,48 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from inspector.api import Option
-
-_UNSET = object()
+from inspector.domain import InputError
 
 
 def add_flags(parser: argparse._ActionsContainer, options: Sequence[Option], prefix: str = "") -> None:
     """One flag an option: ``--PREFIX.KEY VALUE``, or ``--PREFIX.KEY`` and ``--no-PREFIX.KEY`` for yes and no.
 
-    What is not given does not appear in the result; see :func:`given`.
+    What is not given does not appear in the parsed arguments; see :func:`given`.
     """
     for option in options:
-        flag, title = f"{prefix}.{option.key}" if prefix else option.key, _help(option)
+        flag, title = _flag(option.key, prefix), _help(option)
         if option.type is bool:
             action: Any = argparse.BooleanOptionalAction
-            parser.add_argument(f"--{flag}", dest=flag, action=action, default=_UNSET, help=title)
+            parser.add_argument(f"--{flag}", dest=flag, action=action, default=argparse.SUPPRESS, help=title)
         else:
             kind = {int: "N", float: "F"}.get(option.type, "TEXT")
             choices = "|".join(map(str, option.choices)) if option.choices else kind
-            parser.add_argument(f"--{flag}", dest=flag, metavar=choices, default=_UNSET, help=title)
+            parser.add_argument(f"--{flag}", dest=flag, metavar=choices, default=argparse.SUPPRESS, help=title)
 
 
 def given(arguments: argparse.Namespace, options: Sequence[Option], prefix: str = "") -> dict[str, Any]:
     """The options that were given on the command line, each checked.
 
     Raises:
-        InputError: for a refused value.
+        InputError: for a refused value, naming the flag.
     """
     found: Mapping[str, Any] = vars(arguments)
-    keys = {option.key: f"{prefix}.{option.key}" if prefix else option.key for option in options}
-    return {o.key: o.check(found[keys[o.key]]) for o in options if found.get(keys[o.key], _UNSET) is not _UNSET}
+    checked = {}
+    for option in options:
+        flag = _flag(option.key, prefix)
+        if flag in found:
+            try:
+                checked[option.key] = option.check(found[flag])
+            except InputError as error:
+                raise InputError(f"--{_flag(str(error), prefix)}") from None  # the sentence begins with the key
+    return checked
+
+
+def _flag(key: str, prefix: str) -> str:
+    return f"{prefix}.{key}" if prefix else key
 
 
 def _help(option: Option) -> str:
     text = option.help.en or option.title.en
-    default = "" if option.default is None or option.type is bool else f" (default {option.default})"
-    return f"{text}{default}".replace("%", "%%")
+    default = ("off", "on")[option.default] if option.type is bool else option.default
+    return (text if default in (None, "") else f"{text} (default {default})").replace("%", "%%")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from inspector import registry
 from inspector.api import ModelSpec
-from inspector.cli import options
+from inspector.cli import console, options
 from inspector.cli.console import emit, remark, say
 from inspector.domain import InputError
 
@@ -16,6 +16,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     catalogue = registry.load()
     trainable = [spec for spec in catalogue.models.values() if spec.train is not None]
     parser.set_defaults(catalogue=catalogue, trainable=trainable)
+    parser.usage = "%(prog)s --data D.yaml --output DIR [options]"
     parser.add_argument("--data", type=Path, required=True, metavar="D.yaml", help="data set in YOLO's layout")
     parser.add_argument(
         "--model", default="yolo11n-seg", metavar="ARCH", help="architecture or checkpoint to start from (yolo11n-seg)"
@@ -35,16 +36,13 @@ def run(arguments: argparse.Namespace) -> int:
     chosen = getattr(arguments, "trainer", trainable[0].id)
     spec = next(spec for spec in trainable if spec.id == chosen)
     assert spec.train is not None
-    best = spec.train(
-        arguments.data,
-        arguments.model,
-        arguments.output,
-        layers=tuple(arguments.catalogue.layers.values()),
-        report=remark,
-        **options.given(arguments, spec.train_options),
-    )
+    output = arguments.output.absolute()
+    chosen_options = options.given(arguments, spec.train_options)
+    layers = tuple(arguments.catalogue.layers.values())
+    with console.results_only():
+        best = spec.train(arguments.data, arguments.model, output, layers=layers, report=remark, **chosen_options)
     if arguments.json:
-        emit({"best": str(best), "output": str(arguments.output)})
+        emit({"best": str(best), "output": str(output)})
     else:
         say(f"The best model lies in {best}")
     return 0

@@ -27,10 +27,10 @@ def open_model(weights: Path | None, device: str, layers: Sequence[LayerSpec], *
     return TorchModel(weights, device, layers, **options)
 
 
-def _train(**options: Any) -> Path:
+def _train(data: Path, model: str, output: Path, **options: Any) -> Path:
     from inspector_plugins.yolo11.train import train
 
-    return train(**options)
+    return train(data, model, output, **options)
 
 
 @hookimpl
@@ -82,5 +82,50 @@ def inspector_models() -> list[ModelSpec]:
                 ),
             ),
             train=_train,
+            train_options=(
+                Option("epochs", int, 100, Text("Epochs", "训练轮数"), minimum=1, maximum=10_000),
+                Option("imgsz", int, 640, Text("Input size", "输入尺寸"), minimum=32, maximum=4096),
+                Option("batch", int, 16, Text("Pictures a step", "批大小"), minimum=1, maximum=1024),
+                Option(
+                    "device",
+                    str,
+                    "auto",
+                    Text("Device", "设备"),
+                    Text("auto, cpu, cuda or cuda:N", "auto、cpu、cuda 或 cuda:N"),
+                ),
+                Option("seed", int, 0, Text("Seed", "随机种子"), minimum=0, maximum=2**31 - 1),
+                Option(
+                    "patience",
+                    int,
+                    50,
+                    Text("Patience", "早停轮数"),
+                    Text(
+                        "Epochs without improvement after which training stops",
+                        "连续多少轮没有提升后停止训练",
+                    ),
+                    minimum=1,
+                    maximum=10_000,
+                ),
+                Option(
+                    "precision",
+                    str,
+                    "auto",
+                    Text("Precision", "精度"),
+                    Text("auto: bf16 where the device has it", "auto：设备支持时使用 bf16"),
+                    choices=("auto", "f32", "bf16"),
+                ),
+                Option(
+                    "workers",
+                    int,
+                    0,
+                    Text("Loading processes", "加载进程数"),
+                    Text(
+                        "Processes that load pictures beside the training; 0: none",
+                        "训练时用于加载图片的进程数；0 表示不用",
+                    ),
+                    minimum=0,
+                    maximum=64,
+                ),
+            ),
         )
     ]

@@ -10,6 +10,7 @@ import hashlib
 import io
 import pickle
 import re
+import struct
 import sys
 import zipfile
 import zlib
@@ -18,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from inspector.api import InputError, LayerSpec, prepare_torch
+from inspector.api import InputError, LayerSpec, long_path, prepare_torch
 
 prepare_torch()
 
@@ -41,7 +42,20 @@ _FAMILIES = {  # layer -> family, the most telling first
     "C2f": "yolov8",
 }
 LARGEST_IMGSZ = 4096
-_UNUSABLE = (AttributeError, IndexError, KeyError, MemoryError, OSError, RuntimeError, TypeError, ValueError)
+_UNUSABLE = (  # what a file of wrong content makes torch and ultralytics raise
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    pickle.UnpicklingError,
+    struct.error,
+)
 _OTHER_TASKS = {
     "DetectionModel": "a detection",
     "YOLOv10DetectionModel": "a detection",
@@ -93,7 +107,7 @@ def load(path: Path, layers: Sequence[LayerSpec] = ()) -> Checkpoint:
     try:
         with allowlist.in_force(names):
             content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, EOFError, *_UNUSABLE) as error:
+    except _UNUSABLE as error:
         raise InputError(
             f"{path.name} is not what ultralytics saves as a checkpoint ({_short(error)}) and was not opened; "
             "choose the best.pt of a training"
@@ -108,13 +122,13 @@ def load(path: Path, layers: Sequence[LayerSpec] = ()) -> Checkpoint:
 
 
 def _read(path: Path) -> bytes:
-    if path.is_dir():
+    file = long_path(path)
+    if file.is_dir():
         raise InputError(f"{path} is a folder; give the checkpoint file in it, such as weights/best.pt")
     try:
-        size = path.stat().st_size
-        if size > _LARGEST_FILE:
+        if file.stat().st_size > _LARGEST_FILE:
             raise InputError(f"{path.name} is larger than {_LARGEST_FILE >> 30} GB, which no checkpoint is")
-        return path.read_bytes()
+        return file.read_bytes()
     except FileNotFoundError:
         raise InputError(f"There is no file {path}; check the path of the weights") from None
     except OSError as error:

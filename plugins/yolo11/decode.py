@@ -195,15 +195,15 @@ def _mask(coefficients: Floats, prototypes: Floats, box: Floats, fit: Fit) -> Ma
     for start in range(0, y2 - y1, step):
         strip = slice(start, start + step)
         np.greater(to_rows.part_of(strip).sample(values), 0, out=pixels[strip])
-    down, across = _span(pixels.any(axis=1)), _span(pixels.any(axis=0))
+    down, across = _span(pixels, 1), _span(pixels, 0)
     if down.start == down.stop:
         return None
     return Mask(x1 + across.start, y1 + down.start, np.ascontiguousarray(pixels[down, across]))
 
 
-def _span(filled: NDArray[np.bool_]) -> slice:
-    """From the first to the last True; empty if there is none."""
-    places = np.flatnonzero(filled)
+def _span(pixels: NDArray[np.bool_], axis: int) -> slice:
+    """From the first to the last row (``axis`` 1) or column (0) with a True in it; empty if there is none."""
+    places = np.flatnonzero(pixels.any(axis=axis))
     return slice(int(places[0]), int(places[-1]) + 1) if places.size else slice(0, 0)
 
 

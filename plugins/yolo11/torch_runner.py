@@ -82,7 +82,7 @@ class TorchModel:
             expected = 6 if self._end_to_end else 4 + len(self._names)
             if prediction.shape[2 if self._end_to_end else 1] != expected + prototypes.shape[1]:
                 raise ValueError(f"unexpected output {prediction.shape}")
-        except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        except (AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
             reason = str(error).partition("\n")[0]
             raise InputError(
                 f"{weights.name} does not run on {place} ({type(error).__name__}: {reason}); "

@@ -22,6 +22,7 @@ import torch
 import yaml
 from torch.utils._pytree import tree_map
 from ultralytics.models.yolo.segment import SegmentationTrainer
+from ultralytics.nn.tasks import SegmentationModel
 from ultralytics.utils import LOGGER, SETTINGS
 
 from inspector_plugins.yolo11 import checkpoint, devices
@@ -95,6 +96,7 @@ def train(
             "epochs": epochs,
             "imgsz": imgsz,
             "batch": batch,
+            "nbs": max(batch, 16),  # a step a batch: small data sets would see few steps otherwise
             "device": place.removeprefix("cuda:") if place.startswith("cuda") else "cpu",
             "seed": seed,
             "patience": patience,
@@ -182,18 +184,18 @@ class _Progress:
         self._report(f"epoch {done}/{self._epochs}  {losses}  mask mAP50 {score:.3f}  {left / 60:.1f} min left")
 
 
-class _Trainer(SegmentationTrainer):
+class _Trainer(SegmentationTrainer):  # type: ignore[misc]
     """The trainer of ultralytics, starting from a model in memory, channels-last, the network in bfloat16 if wanted.
 
     Only the network's forward pass runs in mixed precision: the loss needs coordinates finer than bfloat16 has.
     """
 
-    def __init__(self, start: torch.nn.Module | None, bfloat16: bool, overrides: dict[str, Any]) -> None:
+    def __init__(self, start: SegmentationModel | None, bfloat16: bool, overrides: dict[str, Any]) -> None:
         self._start, self._bfloat16 = start, bfloat16
         super().__init__(overrides=overrides)
         self.args.workers = overrides["workers"]  # the base class takes none on a CPU
 
-    def get_model(self, cfg: Any = None, weights: Any = None, verbose: bool = True) -> torch.nn.Module:
+    def get_model(self, cfg: Any = None, weights: Any = None, verbose: bool = True) -> Any:
         if self._start is not None:
             cfg, weights = dict(self._start.yaml), self._start
         return super().get_model(cfg, weights, verbose=False)

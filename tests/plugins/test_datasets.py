@@ -22,7 +22,9 @@ from inspector.api import (
     read_image,
     write_image,
 )
-from inspector_plugins import _polygons, datasets
+from inspector_plugins import datasets
+from inspector_plugins.datasets import polygons
+from inspector_plugins.datasets.pictures import Names
 
 MODEL = ModelInfo("best.pt", "ab" * 32, "yolo11n-seg", ("Defect", "裂纹"))
 RUN = RunInfo(Job((Choice("images"),), Choice("yolo11")), MODEL, "第一批", "2026-01-02T03:04:05+08:00")
@@ -103,21 +105,21 @@ def iou(a: np.ndarray, b: np.ndarray) -> float:
 def test_polygons_fill_to_the_very_mask(name):
     bitmap = shapes()[name]
     canvas = np.zeros(bitmap.shape, np.uint8)
-    for polygon in _polygons.pieces(mask(bitmap)):
+    for polygon in polygons.pieces(mask(bitmap)):
         cv2.fillPoly(canvas, [polygon.astype(np.int32)], 1)
     assert (canvas.astype(bool) == bitmap).all()
 
 
 def test_a_mask_without_pixels_has_no_polygon():
-    assert _polygons.pieces(Mask(3, 4, np.zeros((5, 6), bool))) == []
+    assert polygons.pieces(Mask(3, 4, np.zeros((5, 6), bool))) == []
 
 
 @pytest.mark.parametrize("name", shapes())
 def test_simpler_polygons_keep_the_shape(name):
     bitmap = shapes()[name]
     canvas, fewer = np.zeros(bitmap.shape, np.uint8), 0
-    for polygon in _polygons.pieces(mask(bitmap)):
-        simple = _polygons.simplified(polygon, 0.75)
+    for polygon in polygons.pieces(mask(bitmap)):
+        simple = polygons.simplified(polygon, 0.75)
         fewer += len(polygon) - len(simple)
         cv2.fillPoly(canvas, [simple.astype(np.int32)], 1)
     assert iou(canvas.astype(bool), bitmap) >= 0.9 and fewer >= 0
@@ -128,8 +130,6 @@ def test_simpler_polygons_keep_the_shape(name):
 
 
 def test_names_are_unique_on_any_file_system():
-    from inspector_plugins._pictures import Names
-
     image = picture((8, 8))
     frames = [
         Frame(image, 0, name) for name in ("a.jpg", "A.png", "a-2.jpg", "a.jpg", "sub/a.jpg", "part 3.5", "con.png")

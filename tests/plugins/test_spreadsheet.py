@@ -1,3 +1,4 @@
+import gc
 import io
 import sys
 import zipfile
@@ -27,7 +28,8 @@ from inspector.api import (
     Verdict,
     check_options,
 )
-from inspector_plugins import _sheet, spreadsheet
+from inspector_plugins import spreadsheet
+from inspector_plugins.spreadsheet import table
 
 MODEL = ModelInfo("最佳.pt", "ab" * 32, "yolo11n-seg", ("Defect", "裂纹"), "yolo11", "torch", "cpu", 640)
 JOB = Job((Choice("images"),), Choice("yolo11"))
@@ -115,7 +117,7 @@ def test_rows_of_inspections_and_defects(tmp_path):
         "Total (ms)": 22,
         "Path": "/data/中文.jpg",
     }
-    streamed = openpyxl.load_workbook(path, read_only=True)["Inspections"]  # trusts the sheet's dimension
+    streamed = openpyxl.load_workbook(path, read_only=True)["Inspections"]
     assert [row[0] for row in streamed.iter_rows(values_only=True)] == ["Number", 1, 2]
     assert (
         second["Reasons"] is None
@@ -218,7 +220,7 @@ def test_what_is_not_finite_stays_blank(tmp_path):
 
 
 def test_a_full_sheet_is_followed_by_another(tmp_path, monkeypatch):
-    monkeypatch.setattr(_sheet, "ROW_LIMIT", 10)
+    monkeypatch.setattr(table, "ROW_LIMIT", 10)
     path = export(tmp_path, *(inspection(n, found=(defect(), defect())) for n in range(1, 11)))
     book = openpyxl.load_workbook(path)
     assert book.sheetnames == ["Summary", "Inspections", "Inspections 2", "Defects", "Defects 2", "Defects 3"]
@@ -268,20 +270,29 @@ def test_options_are_checked():
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no limit on the size of files")
-def test_a_full_disk_leaves_no_half_workbook(tmp_path):
+@pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("when", ["writing", "saving"])
+def test_a_full_disk_leaves_no_half_workbook(tmp_path, when):
     import resource
     import signal
 
     before, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     exporter = SPEC.open(tmp_path, RUN)
     try:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
-        with pytest.raises(OSError):
-            for number in range(1, 2000):
-                exporter.write(inspection(number))
+        if when == "writing":
+            resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
+            with pytest.raises(OSError):
+                for number in range(1, 2000):
+                    exporter.write(inspection(number))
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)  # there is space again, but rows are missing
+        else:
+            exporter.write(inspection())
+            resource.setrlimit(resource.RLIMIT_FSIZE, (3_000, before[1]))
+        with pytest.raises(OSError, match="could not be written completely" if when == "writing" else "File too large"):
+            exporter.close()
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
         signal.signal(signal.SIGXFSZ, handler)
-    with pytest.raises(OSError, match="could not be written completely"):
-        exporter.close()
     assert not list(tmp_path.iterdir())
+    del exporter
+    gc.collect()  # nothing is left to complain

@@ -8,6 +8,18 @@ from inspector.api import prepare_torch
 NAMES = {0: "裂纹", 1: "磨损", 2: "corrosion"}
 
 
+@pytest.fixture(scope="session", autouse=True)
+def one_thread():
+    """Small networks gain nothing from threads, and lose much where the machine is busy."""
+    prepare_torch()
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 def blobs(height: int, width: int, seed: int = 7):
     """A picture of some twenty blobs along the longer side, (height, width, 3) uint8, always the same."""
     import cv2
@@ -78,13 +90,13 @@ def checkpoints(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def model(checkpoints):
-    """A fresh yolo11n-seg that a test may change and save."""
+    """``model()``: a fresh yolo11n-seg that a test may change and save."""
     import copy
-
 
     from inspector_plugins.yolo11 import checkpoint
 
-    return lambda: copy.deepcopy(checkpoint.load(checkpoints("yolo11n-seg")).model)
+    opened = checkpoint.load(checkpoints("yolo11n-seg")).model
+    return lambda: copy.deepcopy(opened)
 
 
 @pytest.fixture(scope="session")

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from inspector.api import Inspection, RunInfo, __version__
 
-from ._drafts import Draft, dumps
-from ._pictures import Classes, Names, suffix_of
+from .._shared.drafts import Draft, dumps
+from .pictures import Classes, Names, suffix_of
 
 
 class Coco:

@@ -10,9 +10,9 @@ import numpy as np
 
 from inspector.api import Detection, Inspection, RunInfo
 
-from ._drafts import put
-from ._pictures import Classes, Names, save_picture
-from ._polygons import joined, pieces
+from .._shared.drafts import put
+from .pictures import Classes, Names, save_picture
+from .polygons import joined, pieces
 
 
 class Yolo:

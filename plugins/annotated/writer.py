@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import cv2
 import numpy as np
 
-from inspector.api import long_path, publish, temporary_beside, unused_path
+from inspector.api import InspectorError, long_path, publish, temporary_beside, unused_path
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -96,36 +96,26 @@ class VideoFile:
                 return "its last frame cannot be read back"
         return ""
 
-    def finish(self) -> Path | None:
-        """End writing, check the file and put it in its place.
-
-        A file that is not right is reported by a warning; it is kept if it can be read at all.
+    def finish(self) -> tuple[Path | None, str]:
+        """End writing, check the file and put it in its place; it is kept if it can be read at all.
 
         Returns:
-            Where it lies, under a second name if there was one already; None if it is useless.
+            Where it lies, under a second name if there was one already, None if it is useless; and a sentence on what
+            is wrong with it, "" if nothing is.
         """
         try:
             readable, problem = self.check()
             if not readable:
-                logger.warning(
-                    "The video %s could not be written: %s; check that the disk is not full", self._final.name, problem
-                )
-                return None
+                name = self._final.name
+                return None, f"The video {name} could not be written: {problem}; check that the disk is not full"
             final = self._publish()
         finally:
             self.discard()
         if problem:
-            logger.warning("The video %s is not right: %s; check that the disk is not full", final.name, problem)
-        else:
-            logger.info(
-                "%s: %d frames, %dx%d, %g frames per second, codec %s",
-                final.name,
-                self.frames,
-                *self.size,
-                self.rate,
-                self.codec.fourcc,
-            )
-        return final
+            return final, f"The video {final.name} is not right: {problem}; check that the disk is not full"
+        facts = (final.name, self.frames, *self.size, self.rate, self.codec.fourcc)
+        logger.info("%s: %d frames, %dx%d, %g frames per second, codec %s", *facts)
+        return final, ""
 
     def _publish(self) -> Path:
         final = unused_path(long_path(self._final))
@@ -144,8 +134,12 @@ class VideoFile:
         self._scratch.unlink(missing_ok=True)
 
 
-def open_video(stem: Path, width: int, height: int, rate: float) -> VideoFile | None:
-    """A video in the first codec that works for this size and rate; None, with a warning, where none does."""
+def open_video(stem: Path, width: int, height: int, rate: float) -> VideoFile:
+    """A video in the first codec that works for this size and rate.
+
+    Raises:
+        InspectorError: none does.
+    """
     fitting = [codec for codec in CODECS if max(width, height) <= codec.longest]
     for codec in fitting:
         if _works(codec, stem, width, height, rate):
@@ -154,14 +148,10 @@ def open_video(stem: Path, width: int, height: int, rate: float) -> VideoFile | 
                 return video
             video.discard()
     tried = ", ".join(codec.fourcc for codec in fitting) or "none fits"
-    logger.warning(
-        "No video of %s is written: no codec takes %dx%d pixels, or the disk is full (tried: %s)",
-        stem.name,
-        width,
-        height,
-        tried,
+    raise InspectorError(
+        f"No video of {stem.name} is written: no codec takes {width}x{height} pixels, "
+        f"or the disk is full (tried: {tried})"
     )
-    return None
 
 
 def _works(codec: Codec, stem: Path, width: int, height: int, rate: float) -> bool:

@@ -51,6 +51,6 @@ def inspector_exporters() -> Iterable[ExporterSpec]:
 
 
 def _open(folder: Path, run: RunInfo, **options: Any) -> Exporter:
-    from ._workbook import Workbook
+    from .workbook import Workbook
 
     return Workbook(folder, run, **options)

@@ -36,18 +36,18 @@ def inspector_exporters() -> Iterable[ExporterSpec]:
 
 
 def _open_coco(folder: Path, run: RunInfo) -> Exporter:
-    from ._coco import Coco
+    from .coco import Coco
 
     return Coco(folder, run)
 
 
 def _open_yolo(folder: Path, run: RunInfo, **options: Any) -> Exporter:
-    from ._yolo import Yolo
+    from .yolo import Yolo
 
     return Yolo(folder, run, **options)
 
 
 def _open_labelme(folder: Path, run: RunInfo, **options: Any) -> Exporter:
-    from ._labelme import Labelme
+    from .labelme import Labelme
 
     return Labelme(folder, run, **options)

@@ -10,7 +10,6 @@ from inspector.api import Detection, Frame, publish, safe_name, temporary_beside
 
 _SUFFIX = re.compile(r"\.(?=\w*[A-Za-z])\w{1,5}$")
 _COPIED = {"JPEG": (".jpg", ".jpeg"), "PNG": (".png",), "BMP": (".bmp",)}
-_LONGEST = 150  # bytes of a name, so that suffixes and Chinese characters fit into a file system's 255
 _ORIENTATION = 0x0112
 
 
@@ -24,9 +23,8 @@ class Names:
         self._taken: dict[str, int] = {}
 
     def stem(self, frame: Frame) -> str:
-        name = _SUFFIX.sub("", frame.name.encode("utf-8", "replace").decode("utf-8"))
         ending = "" if frame.seconds is None else f"_{frame.index:06d}"
-        name = safe_name(safe_name(name).encode("utf-8")[:_LONGEST].decode("utf-8", "ignore")) + ending
+        name = safe_name(_SUFFIX.sub("", frame.name)) + ending
         number, unique = self._taken.get(name.casefold(), 0) + 1, name
         while number > 1 and (unique := f"{name}-{number}").casefold() in self._taken:
             number += 1

@@ -9,9 +9,9 @@ from typing import Any
 
 from inspector.api import Detection, Inspection, RunInfo
 
-from ._drafts import put
-from ._pictures import Names, save_picture, suffix_of
-from ._polygons import pieces, simplified
+from .._shared.drafts import put
+from .pictures import Names, save_picture, suffix_of
+from .polygons import pieces, simplified
 
 _TOLERANCE = 0.75  # px between a mask's edge and its polygon: fewer vertices to move by hand
 

@@ -1,44 +1,28 @@
-"""The pipeline: reader, model and writer, one thread each, joined by bounded channels.
-
-    reader ── Channel ──> model and judge ── Channel ──> writer ──> history first, then exporters
-
-Files are lossless: a full channel blocks the reader. A droppable source (a camera) keeps only the newest frame. Each
-part is opened, used and closed on its own thread. Nothing is written before sources and model have opened. A failing
-exporter is closed and reported and the run goes on; a failing source, model or history ends the run with everything
-finished saved.
-"""
+"""A job at work: the three stages and what may be asked of them meanwhile."""
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from inspector.api import (
-    Exporter,
-    ExporterSpec,
-    LayerSpec,
-    Model,
-    ModelSpec,
-    RunInfo,
-    Source,
-    SourceSpec,
-    check_options,
-)
+from inspector.api import Exporter, ExporterSpec, LayerSpec, Model, ModelSpec, RunInfo, Source, SourceSpec
 from inspector.channel import Channel
 from inspector.domain import Frame, InputError, Inspection, InspectorError, Job, ModelInfo, Skipped, Timings, judge
-from inspector.paths import unused_path, write_text
+from inspector.engine.record import Counts, new_folder, now, save_run
+
+if TYPE_CHECKING:
+    from inspector.engine.engine import Engine
 
 logger = logging.getLogger(__name__)
 _WAITING_BYTES = 256 * 2**20
 _TICK = 0.2  # seconds
+Listener = Callable[["Inspection | Skipped"], None]
 
 
 class Catalogue(Protocol):
@@ -66,77 +50,12 @@ class Journal(Protocol):
     def close(self) -> None: ...
 
 
-@dataclass(frozen=True)
-class Counts:
-    """How far a run has come."""
-
-    inspected: int = 0
-    ok: int = 0
-    warn: int = 0
-    ng: int = 0
-    defects: int = 0
-    skipped: int = 0
-    dropped: int = 0
-
-
 @dataclass(frozen=True, eq=False)
 class _Item:
     """A picture on its way, with the source it came from."""
 
     source: Source
     content: Frame | Skipped
-
-
-class Engine:
-    """Starts runs.
-
-    Args:
-        catalogue: where specs come from.
-        journal: opens the history; called on the writer's thread.
-        version: of the program, kept with each run.
-        log_to: opens a log file for a run, closed at its end.
-    """
-
-    def __init__(
-        self,
-        catalogue: Catalogue,
-        journal: Callable[[], Journal],
-        version: str,
-        log_to: Callable[[Path], AbstractContextManager[Any]] | None = None,
-    ) -> None:
-        self.catalogue, self.journal, self.version = catalogue, journal, version
-        self.log_to = log_to or (lambda path: nullcontext())
-
-    def start(self, job: Job, output: Path | None, title: str = "", on_result: _Listener | None = None) -> Run:
-        """Check the job and start it.
-
-        Args:
-            job: what to do.
-            output: folder for the files; a second name is used if it exists and is not empty. None writes no files.
-            title: what a person calls this run.
-            on_result: called on the writer's thread with each inspection or skipped picture once it is kept.
-
-        Raises:
-            InputError: for an unknown id, a wrong option, or sources that cannot be combined.
-        """
-        if not job.sources:
-            raise InputError("There is nothing to inspect: name a picture, a folder, a video or a camera")
-        sources = []
-        for choice in job.sources:
-            spec = self.catalogue.source(choice.id)
-            sources.append((spec, check_options(spec.options, choice.options, f"Source {spec.id}")))
-        if len(sources) > 1 and any(spec.droppable for spec, _ in sources):
-            raise InputError("A camera cannot be combined with other sources in one run; start a run for each")
-        model = self.catalogue.model(job.model.id)
-        model_options = check_options(model.options, job.model.options, f"Model {model.id}")
-        exporters = []
-        for choice in job.exporters:
-            exporter = self.catalogue.exporter(choice.id)
-            exporters.append((exporter, check_options(exporter.options, choice.options, f"Exporter {exporter.id}")))
-        return Run(self, job, sources, model, model_options, exporters, output, title, on_result)
-
-
-_Listener = Callable[["Inspection | Skipped"], None]
 
 
 class Run:
@@ -163,7 +82,7 @@ class Run:
         exporters: Sequence[tuple[ExporterSpec, Mapping[str, Any]]],
         output: Path | None,
         title: str,
-        on_result: _Listener | None,
+        on_result: Listener | None,
     ) -> None:
         self.job, self.output, self.title = job, output, title
         self.state = "starting"
@@ -173,7 +92,7 @@ class Run:
         self.failure: Exception | None = None
         self.files: list[Path] = []
         self.model: ModelInfo | None = None
-        self.started = _now()
+        self.started = now()
         self.ended = ""
         self._engine, self._sources, self._model_spec, self._model_options = engine, sources, model, model_options
         self._exporters, self._on_result = exporters, on_result
@@ -319,7 +238,7 @@ class Run:
             timings = Timings(content.read_ms, share, content.read_ms + share + judged)
             yield (
                 item,
-                Inspection(content, detections, verdict, info, timings, confidence=confidence, iou=iou, time=_now()),
+                Inspection(content, detections, verdict, info, timings, confidence=confidence, iou=iou, time=now()),
             )
 
     # writer
@@ -344,7 +263,7 @@ class Run:
         journal = self._engine.journal()
         stack.callback(journal.close)
         if self.output is not None:
-            self.output = _new_folder(self.output)
+            self.output = new_folder(self.output)
             stack.enter_context(self._engine.log_to(self.output / "run.log"))
         logger.info("Run of %s with %s (%s) on %s", self.title, model.file, model.architecture, model.device)
         run = journal.begin(self.job, model, self.title, self.output, self.started)
@@ -379,7 +298,7 @@ class Run:
             for spec, exporter in exporters:
                 with self._guard(spec):
                     self.files += exporter.close()
-            self.ended = _now()
+            self.ended = now()
             state = "failed" if self.failure else "stopped" if self._stopping.is_set() else "done"
             journal.finish(run, state, asdict(self.counts))
             _acknowledge(journal, unsafe)
@@ -424,22 +343,8 @@ class Run:
         )
 
     def _save_run(self, state: str) -> None:
-        if self.output is None:
-            return
-        document = {
-            "program": {"name": "Bearing Inspector", "version": self._engine.version},
-            "title": self.title,
-            "state": state,
-            "started": self.started,
-            "ended": self.ended or None,
-            "job": self.job.to_json(),
-            "model": None if self.model is None else asdict(self.model),
-            "counts": asdict(self.counts),
-            "problems": self.problems,
-            "files": sorted(path.relative_to(self.output).as_posix() for path in self.files if path.exists()),
-            "versions": _versions(),
-        }
-        write_text(self.output / "run.json", json.dumps(document, ensure_ascii=False, indent=2) + "\n")
+        if self.output is not None:
+            save_run(self, self.output, state, self._engine.version)
 
     # all stages
 
@@ -492,30 +397,3 @@ def _bytes(item: _Item) -> int:
 
 def _sentence(error: Exception) -> str:
     return f"{error}" if isinstance(error, InspectorError) else f"{type(error).__name__}: {error}".rstrip(": ")
-
-
-def _now() -> str:
-    return datetime.now().astimezone().isoformat(timespec="milliseconds")
-
-
-def _new_folder(wanted: Path) -> Path:
-    """Make ``wanted``, or a second name of it where it exists and is not empty."""
-    try:
-        folder = unused_path(wanted) if wanted.exists() and (not wanted.is_dir() or any(wanted.iterdir())) else wanted
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"The results folder {wanted} cannot be made ({error.strerror}); name another with --output"
-        ) from None
-    return folder
-
-
-def _versions() -> dict[str, str]:
-    import platform
-    from importlib import metadata
-
-    found = {"python": platform.python_version(), "system": platform.platform()}
-    for name in ("torch", "ultralytics", "opencv-python", "numpy"):
-        with suppress(metadata.PackageNotFoundError):
-            found[name] = metadata.version(name)
-    return found

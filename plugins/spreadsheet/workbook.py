@@ -1,7 +1,8 @@
-"""The Excel workbook. Its rows wait in the system's folder for temporary files until it is saved."""
+"""The Excel workbook, streamed: its rows wait in the system's folder for temporary files until it is saved."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -9,10 +10,11 @@ import openpyxl
 
 from inspector.api import Inspection, RunInfo, Text, __version__, publish, temporary_beside
 
-from ._rows import DEFECTS, INSPECTIONS, Column, rows
-from ._sheet import Table, clean, save
-from ._summary import Totals, write_summary
-from ._thumbnail import WIDTH, thumbnail
+from .._shared.rows import DEFECTS, INSPECTIONS, Column, rows
+from .cells import clean
+from .summary import Totals, write_summary
+from .table import Table
+from .thumbnail import WIDTH, thumbnail
 
 _PICTURE = 1  # place of the small pictures' column
 
@@ -28,12 +30,14 @@ class Workbook:
     def __init__(self, folder: Path, run: RunInfo, thumbnails: bool = False, thumbnail_limit: int = 1000) -> None:
         self._path, self._run, self._language = folder / "results.xlsx", run, run.job.language
         self._thumbnails, self._limit = thumbnails, thumbnail_limit
-        self._totals = Totals()
+        self._totals, self._broken = Totals(), False
         self._temporary = temporary_beside(self._path)  # now, so that a folder that refuses is known at the start
-        self._book = openpyxl.Workbook()
+        self._book = openpyxl.Workbook(write_only=True)
         self._book.properties.creator = f"Bearing Inspector {__version__}"
         self._book.properties.title = clean(run.title)
-        self._book.active.title = Text("Summary", "汇总").read(self._language)
+        self._summary = self._book.create_sheet(
+            Text("Summary", "汇总").read(self._language)
+        )  # first; filled at the end
         inspections = list(INSPECTIONS)
         if thumbnails:
             inspections.insert(_PICTURE, Column(Text("Picture", "图片"), width=WIDTH // 7 + 1))
@@ -41,6 +45,13 @@ class Workbook:
         self._defects = Table(self._book, Text("Defects", "缺陷"), DEFECTS, self._language)
 
     def write(self, inspection: Inspection) -> None:
+        try:
+            self._append(inspection)
+        except OSError:
+            self._broken = True  # a piece of a row may be in the temporary files
+            raise
+
+    def _append(self, inspection: Inspection) -> None:
         row, defects = rows(inspection, self._language)
         number = self._totals.add(inspection)
         if not self._thumbnails:
@@ -55,12 +66,23 @@ class Workbook:
             self._defects.append(defect)
 
     def close(self) -> Iterable[Path]:
+        """Save the workbook.
+
+        Raises:
+            OSError: it cannot be written completely, such as on a full disk.
+        """
         try:
+            if self._broken:
+                raise OSError(f"{self._path.name} could not be written completely and was not kept")
             passed = self._thumbnails and self._totals.inspected > self._limit
-            write_summary(self._book.active, self._run, self._totals, self._limit_words() if passed else None)
-            save(self._book, (self._inspections, self._defects), self._temporary)
+            write_summary(self._summary, self._run, self._totals, self._limit_words() if passed else None)
+            self._book.save(self._temporary)
             return [publish(self._temporary, self._path)]
         finally:
+            for sheet in self._book.worksheets:
+                with contextlib.suppress(OSError, StopIteration):  # of a sheet whose writing failed
+                    if not sheet.closed:
+                        sheet.close()
             self._temporary.unlink(missing_ok=True)
 
     def _limit_words(self) -> str:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime
-from itertools import count
 from typing import Any
 
 from openpyxl.cell.cell import Cell
@@ -13,8 +12,8 @@ from openpyxl.styles import Alignment, Border, Font, Side
 
 from inspector.api import Inspection, Rules, RunInfo, Text, __version__
 
-from ._rows import Value
-from ._sheet import clean, fit_to_width, looks_like_formula, style_header, style_verdict
+from .._shared.rows import Value
+from .cells import fit_to_width, header_cell, make_cell, verdict_cell
 
 _TIME = "yyyy-mm-dd hh:mm:ss"
 _MEASURES = {
@@ -51,27 +50,27 @@ class Totals:
 
 
 def write_summary(sheet: Any, run: RunInfo, totals: Totals, note: str | None = None) -> None:
-    """Fill the sheet; ``note`` is a remark for its end."""
+    """Fill the streamed sheet; ``note`` is a remark for its end."""
     language, model = run.job.language, run.model
     for letter, width in (("A", 34), ("B", 72), ("C", 24)):
         sheet.column_dimensions[letter].width = width
     fit_to_width(sheet, landscape=False)
-    rows = count(1)
+    lines: list[list[Cell]] = []
 
-    def put(en: str, zh: str, value: Value, form: str = "General") -> None:
-        row = next(rows)
-        _fill(sheet.cell(row, 1), Text(en, zh).read(language)).font = Font(bold=True)
-        _fill(sheet.cell(row, 2), value).number_format = form
+    def put(en: str, zh: str, value: Value, number_format: str = "") -> None:
+        label = _cell(sheet, Text(en, zh).read(language))
+        label.font = Font(bold=True)
+        lines.append([label, _cell(sheet, value, number_format)])
 
-    _fill(sheet.cell(next(rows), 1), Text("Inspection report", "检测报告").read(language)).font = Font(
-        bold=True, size=16
-    )
-    next(rows)
+    title = _cell(sheet, Text("Inspection report", "检测报告").read(language))
+    title.font = Font(bold=True, size=16)
+    lines.append([title])
+    lines.append([])
     put("Run", "运行", run.title)
     put("Started", "开始", datetime.fromisoformat(run.started).replace(tzinfo=None, microsecond=0), _TIME)
     put("Ended", "结束", datetime.now().replace(microsecond=0), _TIME)
     put("Program", "程序", f"Bearing Inspector {__version__}")
-    next(rows)
+    lines.append([])
     put("Model file", "模型文件", model.file or "-")
     put("Model SHA-256", "模型 SHA-256", model.sha256 or "-")
     put("Architecture", "网络结构", model.architecture or "-")
@@ -84,49 +83,39 @@ def write_summary(sheet: Any, run: RunInfo, totals: Totals, note: str | None = N
     put("IoU threshold", "IoU 阈值", _span(totals, "iou", run.job.iou))
     for number, line in enumerate(_rule_lines(run.job.rules, language)):
         put("" if number else "Rules", "" if number else "规则", line)
-    next(rows)
+    lines.append([])
     if run.total is not None:
         put("Pictures in the sources", "来源图片数", run.total)
     put("Inspected", "已检", totals.inspected)
     for status in ("OK", "WARN", "NG"):
-        row = next(rows)
-        style_verdict(_fill(sheet.cell(row, 1), status), status)
-        _fill(sheet.cell(row, 2), totals.verdicts[status])
+        lines.append([verdict_cell(sheet, status), _cell(sheet, totals.verdicts[status])])
     inspected, good = totals.inspected, totals.verdicts["OK"]
     passed = good + totals.verdicts["WARN"]
     put("Yield (OK ÷ inspected)", "良率（OK ÷ 已检）", good / inspected if inspected else None, "0.0%")
     put("OK and WARN ÷ inspected", "OK 与 WARN ÷ 已检", passed / inspected if inspected else None, "0.0%")
-    next(rows)
+    lines.append([])
     heads = (Text("Class", "类别"), Text("Defects", "缺陷数"), Text("Inspections with it", "涉及的检测数"))
-    _line(sheet, next(rows), [head.read(language) for head in heads])
-    for cell in sheet[sheet.max_row]:
-        style_header(cell)
+    lines.append([header_cell(sheet, head.read(language)) for head in heads])
     for label, found in totals.defects.most_common():
-        _line(sheet, next(rows), [label, found, totals.with_class[label]])
+        lines.append([_cell(sheet, value) for value in (label, found, totals.with_class[label])])
     put("All classes", "全部类别", totals.defects.total())
     if note:
-        next(rows)
-        sheet.cell(next(rows), 1, note)
-    next(rows)
+        lines.append([])
+        lines.append([make_cell(sheet, note)])
+    lines.append([])
     for en, zh in (("Checked by", "检验员"), ("Date", "日期"), ("Signature", "签名")):
-        row = next(rows)
-        sheet.row_dimensions[row].height = 28  # points: room to write
-        sheet.cell(row, 1, Text(en, zh).read(language)).alignment = Alignment(vertical="bottom")
-        sheet.cell(row, 2).border = Border(bottom=Side("thin"))
+        label, blank = make_cell(sheet, Text(en, zh).read(language)), make_cell(sheet, None)
+        label.alignment, blank.border = Alignment(vertical="bottom"), Border(bottom=Side("thin"))
+        lines.append([label, blank])
+        sheet.row_dimensions[len(lines)].height = 28  # points: room to write
+    for row in lines:
+        sheet.append(row)
 
 
-def _line(sheet: Any, row: int, values: Sequence[Value]) -> None:
-    for column, value in enumerate(values, 1):
-        _fill(sheet.cell(row, column), value)
-
-
-def _fill(cell: Cell, value: Value) -> Cell:
-    """Put a value into a cell, on the left, texts wrapped and never taken for formulas."""
-    cell.value = clean(value) if isinstance(value, str) else value
-    cell.alignment = Alignment(horizontal="left", vertical="top", wrap_text=isinstance(value, str))
-    if isinstance(value, str):
-        cell.data_type = "s"
-        cell.quotePrefix = looks_like_formula(value)
+def _cell(sheet: Any, value: Value, number_format: str = "") -> Cell:
+    """On the left, texts wrapped."""
+    cell = make_cell(sheet, value, number_format)
+    cell.alignment = Alignment("left", "top", wrap_text=isinstance(value, str))
     return cell
 
 

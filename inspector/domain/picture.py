@@ -1,0 +1,197 @@
+"""Pictures, and what is found in them.
+
+Pixel coordinates have their origin at the outer corner of the top left pixel: x to the right, y down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Image = NDArray[np.uint8]
+
+Box = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One picture from a source.
+
+    Attributes:
+        image: (H, W, 3) uint8, BGR.
+        index: number within its source, from 0.
+        name: what a person calls it, a file name for files. Unique only together with ``index``.
+        seconds: position in the stream; None for a still picture.
+        rate: nominal frames per second of the stream; None for a still picture or where unknown.
+        path: the file it came from, where there is one.
+        read_ms: milliseconds spent on reading and decoding.
+        notes: remarks on the reading that a user should see, such as "page 1 of 3".
+    """
+
+    image: Image
+    index: int
+    name: str
+    seconds: float | None = None
+    rate: float | None = None
+    path: str | None = None
+    read_ms: float = 0.0
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        shape, kind = getattr(self.image, "shape", None), str(getattr(self.image, "dtype", None))
+        if shape is None or len(shape) != 3 or shape[2] != 3 or 0 in shape or kind != "uint8":
+            raise ValueError(f"Frame.image must be (H, W, 3) uint8 BGR and not empty, not {shape} {kind}")
+
+    @property
+    def width(self) -> int:
+        return int(self.image.shape[1])
+
+    @property
+    def height(self) -> int:
+        return int(self.image.shape[0])
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A picture that a source could not read; the run goes on and reports it."""
+
+    name: str
+    reason: str
+    path: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Mask:
+    """A defect's pixels, cropped to their bounding box. The bitmap is the truth: holes count as holes.
+
+    Attributes:
+        x, y: column and row of the crop's top left pixel in the full image.
+        pixels: (h, w) bool.
+    """
+
+    x: int
+    y: int
+    pixels: NDArray[np.bool_]
+
+    def __post_init__(self) -> None:
+        if self.pixels.ndim != 2 or str(self.pixels.dtype) != "bool":
+            raise ValueError(f"Mask.pixels must be (h, w) bool, not {self.pixels.shape} {self.pixels.dtype}")
+
+    @cached_property
+    def area(self) -> int:
+        """Number of pixels, px²."""
+        return int(self.pixels.sum())
+
+    @cached_property
+    def length(self) -> float:
+        """Long side of the smallest rotated rectangle around the pixels' outer corners, px; 0 for an empty mask."""
+        import cv2
+        import numpy as np
+
+        rows, columns = np.nonzero(self.pixels)
+        if rows.size == 0:
+            return 0.0
+        # Per row only the outermost pixels can touch the hull.
+        first = np.full(self.pixels.shape[0], self.pixels.shape[1], np.int64)
+        last = np.full(self.pixels.shape[0], -1, np.int64)
+        np.minimum.at(first, rows, columns)
+        np.maximum.at(last, rows, columns)
+        used = np.flatnonzero(last >= 0)
+        corners = [
+            np.stack([side[used] + right, used + down], 1) for side, right in ((first, 0), (last, 1)) for down in (0, 1)
+        ]
+        _, size, _ = cv2.minAreaRect(np.concatenate(corners).astype(np.float32))
+        return float(max(size))
+
+    def rle(self, height: int, width: int) -> dict[str, Any]:
+        """COCO's compressed run-length encoding on a full image of ``height`` x ``width``.
+
+        Returns:
+            ``{"size": [height, width], "counts": str}``, as pycocotools reads and writes it.
+        """
+        import numpy as np
+        from pycocotools import mask as coco
+
+        rows, columns = np.nonzero(self.pixels.T)[::-1]  # column-major order, COCO's
+        places = (columns + self.x) * height + rows + self.y
+        if places.size == 0:
+            counts = [height * width]
+        else:
+            breaks = np.flatnonzero(np.diff(places) != 1)
+            starts = places[np.concatenate([[0], breaks + 1])]
+            ends = places[np.concatenate([breaks, [places.size - 1]])] + 1
+            edges = np.stack([starts, ends], 1).ravel()
+            counts = np.diff(np.concatenate([[0], edges, [height * width]])).tolist()
+            if counts[-1] == 0:
+                counts.pop()
+        encoded = coco.frPyObjects({"counts": counts, "size": [height, width]}, height, width)
+        return {"size": [height, width], "counts": encoded["counts"].decode("ascii")}
+
+    @classmethod
+    def from_rle(cls, rle: Mapping[str, Any]) -> Mask:
+        """The cropped mask of a COCO run-length encoding (inverse of :meth:`rle`)."""
+        import numpy as np
+        from pycocotools import mask as coco
+
+        counts = rle["counts"]
+        packed = {
+            "size": list(rle["size"]),
+            "counts": counts.encode("ascii") if isinstance(counts, str) else counts,
+        }
+        x, y, w, h = (int(v) for v in coco.toBbox(packed))
+        return cls(x, y, np.ascontiguousarray(coco.decode(packed)[y : y + h, x : x + w]).astype(bool))
+
+    def polygons(self) -> list[NDArray[np.float32]]:
+        """Outer contours in full-image pixels, each (n, 2) float32 with n >= 3, largest first. Holes are not kept.
+
+        Vertices lie on the outer pixel corners, so the polygon of a filled rectangle has exactly its area.
+        """
+        import cv2
+        import numpy as np
+
+        # Doubling puts the pixels' corners on the integer grid that findContours walks.
+        big = cv2.resize(self.pixels.astype(np.uint8), None, fx=2, fy=2, interpolation=cv2.INTER_NEAREST)
+        contours, _ = cv2.findContours(big, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+        found = []
+        for contour in sorted(contours, key=cv2.contourArea, reverse=True):
+            points = contour[:, 0].astype(np.float32)
+            # Odd indices are a pixel's right or lower half: the corner lies half a step beyond.
+            points = np.floor((points + 1) / 2) + np.array([self.x, self.y], np.float32)
+            if len(points) >= 3:
+                found.append(points)
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class Detection:
+    """One defect.
+
+    Attributes:
+        label: class name.
+        score: confidence, 0 to 1.
+        box: (x1, y1, x2, y2) in full-image pixels.
+        mask: its pixels; None from a model that gives boxes only.
+        class_id: index of the label in the model's names.
+    """
+
+    label: str
+    score: float
+    box: Box
+    mask: Mask | None = None
+    class_id: int = 0
+
+    @property
+    def area(self) -> int | None:
+        """Pixels of the mask, px²; None without a mask."""
+        return None if self.mask is None else self.mask.area
+
+    @property
+    def length(self) -> float | None:
+        """Long side of the smallest rotated rectangle, px; None without a mask."""
+        return None if self.mask is None else self.mask.length

@@ -1,0 +1,69 @@
+"""Cells of a streamed sheet: texts that stay texts, and how they look."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from openpyxl.cell import WriteOnlyCell
+from openpyxl.cell.cell import Cell
+from openpyxl.styles import Alignment, Font, PatternFill
+from openpyxl.worksheet.properties import PageSetupProperties
+
+from .._shared.rows import Value
+
+TEXT_LIMIT = 32_767  # of a cell, in UTF-16 units
+_CUT = " … (cut)"
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\ud800-\udfff\ufffe\uffff]")  # not allowed in XML, or changed by it
+_ESCAPE = re.compile("_(?=x[0-9A-Fa-f]{4}_)")  # Excel reads _x0041_ as A
+_COLOURS = {"OK": ("C6EFCE", "006100"), "WARN": ("FFEB9C", "7F6000"), "NG": ("FFC7CE", "9C0006")}
+_VERDICTS = {
+    status: (PatternFill("solid", fgColor=back), Font(bold=True, color=ink), Alignment("center", "top"))
+    for status, (back, ink) in _COLOURS.items()
+}
+_HEADER = (
+    PatternFill("solid", fgColor="1F3864"),
+    Font(bold=True, color="FFFFFF"),
+    Alignment("center", "center", wrap_text=True),
+)
+
+
+def clean(text: str) -> str:
+    """``text`` as a cell can hold it: control characters replaced, cut with a mark where it is too long."""
+    text = _ESCAPE.sub("_x005F_", _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text))
+    if 2 * len(text) > TEXT_LIMIT and len(encoded := text.encode("utf-16-le")) > 2 * TEXT_LIMIT:
+        text = encoded[: 2 * (TEXT_LIMIT - len(_CUT))].decode("utf-16-le", "ignore") + _CUT
+    return text
+
+
+def make_cell(sheet: Any, value: Value, number_format: str = "") -> Cell:
+    """A cell to append to ``sheet``. A text is a text, also ``=1+1.jpg`` or ``#N/A``, and stays one when edited."""
+    cell = WriteOnlyCell(sheet, clean(value) if isinstance(value, str) else value)
+    if isinstance(value, str):
+        cell.data_type = "s"
+        if value.startswith(("=", "+", "-", "@", "#")):
+            cell.quotePrefix = True
+    if number_format:
+        cell.number_format = number_format
+    return cell
+
+
+def verdict_cell(sheet: Any, status: str) -> Cell:
+    return _styled(make_cell(sheet, status), _VERDICTS[status])
+
+
+def header_cell(sheet: Any, title: str) -> Cell:
+    return _styled(make_cell(sheet, title), _HEADER)
+
+
+def _styled(cell: Cell, style: tuple[PatternFill, Font, Alignment]) -> Cell:
+    cell.fill, cell.font, cell.alignment = style
+    return cell
+
+
+def fit_to_width(sheet: Any, landscape: bool) -> None:
+    """Print all columns on one page's width, A4."""
+    sheet.page_setup.orientation = "landscape" if landscape else "portrait"
+    sheet.page_setup.paperSize = 9
+    sheet.page_setup.fitToWidth, sheet.page_setup.fitToHeight = 1, 0
+    sheet.sheet_properties.pageSetUpPr = PageSetupProperties(fitToPage=True)
