@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from inspector.api import Frame, InputError, Option, Skipped, SourceSpec, Text, hookimpl, long_path
-from inspector_plugins._capture import opencv, sane_rate
+from inspector_plugins._shared.capture import opencv, sane_rate
 
 if TYPE_CHECKING:
     import numpy as np

@@ -175,7 +175,7 @@ class _Progress:
         self._report, self._epochs, self._began = report, epochs, time.monotonic()
 
     def __call__(self, trainer: Any) -> None:
-        if trainer.epoch >= self._epochs or trainer.tloss is None or trainer.stop and trainer.epoch_time is None:
+        if trainer.epoch >= self._epochs or trainer.tloss is None or (trainer.stop and trainer.epoch_time is None):
             return
         done = trainer.epoch + 1
         left = (time.monotonic() - self._began) / done * (self._epochs - done)

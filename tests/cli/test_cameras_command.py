@@ -34,7 +34,7 @@ def run(*words):
 
 @pytest.fixture
 def no_camera(monkeypatch):
-    from inspector_plugins._camera import devices
+    from inspector_plugins.cameras.camera import devices
 
     if devices():
         pytest.skip("this machine has a camera")

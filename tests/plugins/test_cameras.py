@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from inspector.api import Frame, InputError, check_options
-from inspector_plugins import _camera
-from inspector_plugins._camera import Camera
+from inspector_plugins.cameras import camera as _camera
 from inspector_plugins.cameras import claim, devices, inspector_sources
+from inspector_plugins.cameras.camera import Camera
 
 NO_CAMERA = not any(Path("/dev").glob("video*"))
 
@@ -158,7 +158,7 @@ def test_killed_and_restarted_with_another_size(serve, caplog):
     assert [frame.index for frame in before + after] == list(range(len(before) + 5))
     gap = after[0].seconds - before[-1].seconds
     assert 0.6 < gap < 8
-    told = [record.getMessage() for record in caplog.records if record.name == "inspector_plugins._camera"]
+    told = [record.getMessage() for record in caplog.records if record.name == "inspector_plugins.cameras.camera"]
     assert told == [
         f"{server.address}: the connection was lost; it is called again",
         f"{server.address}: no picture for {gap:.1f} s; it is back",
@@ -197,7 +197,7 @@ def test_a_gap_without_a_lost_connection_is_told(serve, caplog, monkeypatch):
         frames_of(source, 5)
     finally:
         source.close()
-    (record,) = [record for record in caplog.records if record.name == "inspector_plugins._camera"]
+    (record,) = [record for record in caplog.records if record.name == "inspector_plugins.cameras.camera"]
     assert re.search(r"no picture for (0\.[89]|1\.\d) s; it is back", record.getMessage())
 
 

@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 
 from inspector.api import Frame, InputError, Skipped, check_options, plugin_folder
-from inspector_plugins import _journal, hot_folder
-from inspector_plugins.hot_folder import HotFolder, claim, inspector_sources
+from inspector_plugins.hot_folder import claim, inspector_sources
+from inspector_plugins.hot_folder import journal as _journal
+from inspector_plugins.hot_folder import source as hot_folder
+from inspector_plugins.hot_folder.source import HotFolder
 
 SETTLE = 0.1
 QUIET = 0.3  # seconds in which nothing may come
@@ -376,7 +378,7 @@ def test_ten_thousand_files_stay_cheap(folder, opened):
 def test_the_spec(folder):
     (spec,) = inspector_sources()
     assert (spec.id, spec.droppable) == ("hot_folder", False)
-    assert claim("watch:D:/in box") == {"folder": "D:/in box"}
+    assert claim("watch:in box") == {"folder": str(Path("in box").absolute())}
     assert claim(str(folder)) is None and claim("watch") is None
     options = check_options(spec.options, {**claim(f"watch:{folder}"), "settle": "0.1"}, "hot_folder")
     (folder / "a.jpg").write_bytes(jpeg(1))

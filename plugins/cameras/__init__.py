@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from inspector.api import Option, SourceSpec, Text, hookimpl
-from inspector_plugins._camera import ADDRESS, Camera, devices
+from inspector_plugins.cameras.camera import ADDRESS, Camera, devices
 
 PLUGIN = {
     "id": "cameras",

@@ -14,7 +14,7 @@ from queue import Empty, Full, Queue
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from inspector.api import Frame, InputError, InspectorError, plugin_folder, publish, temporary_beside
-from inspector_plugins._capture import opencv, sane_rate
+from inspector_plugins._shared.capture import opencv, sane_rate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

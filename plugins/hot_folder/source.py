@@ -1,14 +1,4 @@
-"""A watched folder (``watch:FOLDER``): every picture that is put there is inspected, until the run is stopped.
-
-A picture is read once it is complete: its size and time have not changed for ``settle`` seconds, on Windows no program
-has it open for writing, and it decodes. One that does not decode is tried again for a while, then reported. Names that
-begin with a dot or a tilde and suffixes that are not a picture's (``.part``, ``.tmp``) are left alone.
-
-What has been inspected is remembered over restarts by name, size and time of change; a file replaced by a newer one is
-inspected again. A picture counts as inspected when the engine says so (:meth:`HotFolder.done`), after the result has
-been saved. So within a run each picture comes exactly once; after a crash a picture may be inspected twice, never not
-at all, as long as it still lies there.
-"""
+"""The watched folder itself; what it promises stands in the package."""
 
 from __future__ import annotations
 
@@ -21,64 +11,18 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from inspector.api import Frame, InputError, Option, Skipped, SourceSpec, Text, hookimpl, long_path
-from inspector_plugins._journal import Journal, Stamp
-
-PLUGIN = {
-    "id": "hot_folder",
-    "version": "1.0",
-    "api": 1,
-    "kinds": ["source"],
-    "description": "A watched folder: every picture that is put there is inspected, once",
-    "description_zh": "监视文件夹：放入的每张图像都会被检测一次",
-}
+from inspector.api import Frame, InputError, Skipped, long_path
+from inspector_plugins.hot_folder.journal import Journal, Stamp
 
 logger = logging.getLogger(__name__)
 
 SUFFIXES = frozenset((".bmp", ".dib", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"))
-_PREFIX = "watch:"
 _IDLE = 0.2  # seconds between two signs of life
 _LOAD = 0.05  # share of the time that looking through the folder may take
 _LONGEST_PAUSE = 5.0  # seconds between two looks, however long they take
 _UNDECODABLE = 5.0  # seconds, or five times ``settle``, for which a picture that does not decode is tried again
 _UNREADABLE = 60.0  # seconds for which a file that cannot be opened is tried again
-
-_OPTIONS = (
-    Option("folder", Path, None, Text("Folder", "文件夹"), Text("the folder to watch", "要监视的文件夹")),
-    Option("recursive", bool, False, Text("With sub-folders", "包含子文件夹")),
-    Option(
-        "settle",
-        float,
-        1.0,
-        Text("Settle time (s)", "稳定时间（秒）"),
-        Text(
-            "a file is complete when it has not changed for so long; more for slow network drives",
-            "文件在此时间内无变化即视为完整；网络盘较慢时应加大",
-        ),
-        0,
-        3600,
-    ),
-    Option("pattern", str, None, Text("Pattern", "匹配模式"), Text("only names like this: cam1_*", "仅匹配如 cam1_*")),
-    Option(
-        "existing",
-        bool,
-        True,
-        Text("What lies there already", "已有文件"),
-        Text("inspect also what lies there when the run starts", "同时检测启动时已存在的图像"),
-    ),
-)
-
-
-@hookimpl
-def inspector_sources() -> list[SourceSpec]:
-    return [SourceSpec("hot_folder", Text("Watched folder", "监视文件夹"), HotFolder, _OPTIONS, claim)]
-
-
-def claim(text: str) -> Mapping[str, Any] | None:
-    """``watch:FOLDER`` only: a plain folder is inspected once, by others."""
-    return {"folder": text[len(_PREFIX) :]} if text.lower().startswith(_PREFIX) else None
 
 
 @dataclass
