@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+# Tests run side by side on few cores: threads of several torch processes would wait for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 SHARED = Path(os.environ.get("BEARING_INSPECTOR_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 
 

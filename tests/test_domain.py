@@ -4,6 +4,8 @@ import json
 
 import numpy as np
 import pytest
+from pycocotools import mask as coco
+
 from inspector.domain import (
     Choice,
     Detection,
@@ -18,7 +20,6 @@ from inspector.domain import (
     Verdict,
     judge,
 )
-from pycocotools import mask as coco
 
 
 def ring(radius: int = 100, hole: int = 80) -> np.ndarray:

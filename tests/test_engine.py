@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from inspector.api import ExporterSpec, ModelSpec, Option, SourceSpec, Text
 from inspector.domain import Choice, Detection, Frame, InputError, Job, Mask, ModelInfo, Skipped
 from inspector.engine import Engine, Run

@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+
 from inspector import logs, registry
 from inspector.cli import main
 from inspector.imaging import write_image

@@ -2,6 +2,7 @@ import argparse
 from pathlib import Path
 
 import pytest
+
 from inspector.api import Option, Text
 from inspector.cli.options import add_flags, given
 from inspector.domain import InputError

@@ -1,0 +1,104 @@
+"""Training from the command line, with a training that is as small as one can be."""
+
+import json
+import signal
+import sys
+import threading
+
+import pytest
+
+from inspector.synthesis import synthesize
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """``data.yaml`` of twelve synthetic pictures; a ``download:`` line in it would reach for a network."""
+    folder = tmp_path_factory.mktemp("训练 集") / "set"
+    synthesize(folder, count=12, size=160)
+    file = folder / "data.yaml"
+    file.write_text(file.read_text("utf-8") + "download: https://example.invalid/set.zip\n", "utf-8")
+    return file
+
+
+def test_a_model_is_trained_and_then_inspects(start, program, data, tmp_path):
+    output = tmp_path / "结果"
+    process = start(
+        *("train", "--data", data, "--output", output, "--json"),
+        *("--epochs", 2, "--imgsz", 64, "--batch", 12, "--device", "cpu", "--precision", "f32"),
+    )
+    out, err = process.communicate(timeout=250)
+    assert process.returncode == 0, err
+    assert json.loads(out) == {"best": str(output / "weights" / "best.pt"), "output": str(output)}
+    assert "epoch 1/2" in err and "epoch 2/2" in err and "example.invalid" not in err
+    code, out, _ = program(
+        *("inspect", data.parent / "images" / "train", "--model", output / "weights" / "best.pt"),
+        *("--json", "--export", "none"),
+    )
+    document = json.loads(out)
+    assert code == 0 and document["counts"]["inspected"] == len(list((data.parent / "images" / "train").iterdir()))
+    assert document["inspections"][0]["model"]["file"] == "best.pt"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_ctrl_c_ends_it_and_leaves_what_was_trained(start, data, tmp_path):
+    process = start(
+        *("train", "--data", data, "--output", tmp_path / "out", "--epochs", 1000, "--imgsz", 32, "--batch", 12),
+        *("--device", "cpu", "--precision", "f32"),
+    )
+    threading.Timer(200, process.kill).start()
+    for line in process.stderr:
+        if line.startswith("epoch 2/1000"):
+            break
+    process.send_signal(signal.SIGINT)
+    rest = process.stderr.read()
+    assert process.wait(60) == 130 and "interrupted" in rest and "Traceback" not in rest
+    assert (tmp_path / "out" / "weights" / "last.pt").exists()
+
+
+@pytest.mark.parametrize(
+    "text, complaint",
+    [
+        (None, "does not exist"),
+        ("train: [", "cannot be read as YAML"),
+        ("- 1", "must hold train, val and names"),
+        ("train: images/train\nval: images/val\nnames: []", "names no classes"),
+        ("train: images/train\nval: images/val\nnc: 2\nnames: [a]", "says nc: 2 but names 1 classes"),
+        ("val: images/val\nnames: [a]", "has no line train:"),
+        ("train: nix\nval: images/val\nnames: [a]", "nix does not exist"),
+        ("train: masks\nval: labels\nnames: [a]", "labels holds no pictures"),
+    ],
+)
+def test_a_data_set_that_cannot_be_used_is_one_sentence(program, data, tmp_path, text, complaint):
+    file = data.with_name("other.yaml")
+    file.unlink(missing_ok=True)
+    if text is not None:
+        file.write_text(text, "utf-8")
+    refused(program("train", "--data", file, "--output", tmp_path / "out"), complaint, tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    "words, complaint",
+    [
+        (["--model", "yolo99"], "Unknown architecture 'yolo99'"),
+        (["--model", "nix.pt"], "nix.pt"),
+        (["--device", "potato"], "'potato'"),
+        (["--epochs", "0"], "--epochs: '0' lies outside the range"),
+        (["--precision", "f8"], "--precision: 'f8' is not one of"),
+    ],
+)
+def test_a_refused_option_is_one_sentence(program, data, tmp_path, words, complaint):
+    refused(program("train", "--data", data, "--output", tmp_path / "out", *words), complaint, tmp_path / "out")
+
+
+def test_a_folder_with_something_in_it_is_left_alone(program, data, pictures):
+    before = sorted(pictures.iterdir())
+    code, out, err = program("train", "--data", data, "--output", pictures)
+    assert (code, out, err.count("\n")) == (2, "", 1) and "name a new folder" in err
+    assert sorted(pictures.iterdir()) == before
+
+
+def refused(result, complaint: str, output) -> None:
+    """Bad input: one sentence, exit code 2, nothing on stdout, nothing written."""
+    code, out, err = result
+    assert (code, out, err.count("\n")) == (2, "", 1), result
+    assert complaint in err and not output.exists()
