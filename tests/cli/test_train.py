@@ -3,7 +3,7 @@
 import json
 import signal
 import sys
-import threading
+import time
 
 import pytest
 
@@ -40,19 +40,14 @@ def test_a_model_is_trained_and_then_inspects(start, program, data, tmp_path):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
-def test_ctrl_c_ends_it_and_leaves_what_was_trained(start, data, tmp_path):
-    process = start(
-        *("train", "--data", data, "--output", tmp_path / "out", "--epochs", 1000, "--imgsz", 32, "--batch", 12),
-        *("--device", "cpu", "--precision", "f32"),
-    )
-    threading.Timer(200, process.kill).start()
-    for line in process.stderr:
-        if line.startswith("epoch 2/1000"):
-            break
+def test_ctrl_c_ends_it(start, data, tmp_path):
+    process = start("train", "--data", data, "--output", tmp_path / "out", "--imgsz", 32, "--device", "cpu")
+    while process.poll() is None and not (tmp_path / "out" / "args.yaml").exists():  # the trainer has begun
+        time.sleep(0.1)
     process.send_signal(signal.SIGINT)
-    rest = process.stderr.read()
-    assert process.wait(60) == 130 and "interrupted" in rest and "Traceback" not in rest
-    assert (tmp_path / "out" / "weights" / "last.pt").exists()
+    out, err = process.communicate(timeout=100)
+    assert process.returncode == 130 and out == "" and err.endswith("bearing-inspector: interrupted\n")
+    assert "Traceback" not in err
 
 
 @pytest.mark.parametrize(
