@@ -97,7 +97,10 @@ def _add(handler: logging.Handler) -> None:
 
 
 class _Console(logging.Handler):
-    """One sentence a message on the stderr of the moment; nothing where a program without console has none."""
+    """One sentence a message on the stderr of the moment; nothing where a program without console has none.
+
+    A record with ``told`` is left out: whoever logged it sees to it that the person hears of it.
+    """
 
     def __init__(self, verbose: bool) -> None:
         super().__init__(logging.DEBUG if verbose else logging.WARNING)
@@ -105,7 +108,8 @@ class _Console(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         stream: TextIO | None = sys.stderr
-        if stream is None or (record.name == "py.warnings" and not self.verbose):
+        known = record.name == "py.warnings" or getattr(record, "told", False)
+        if stream is None or (known and not self.verbose):
             return
         try:
             text = self.format(record) if self.verbose else " ".join(record.getMessage().split())

@@ -160,7 +160,8 @@ def write_text(path: Path, text: str) -> Path:
     """Write a UTF-8 file as a whole or not at all; returns where it lies."""
     temporary = temporary_beside(path)
     try:
-        with open(temporary, "w", encoding="utf-8", newline="\n") as file:
+        # A file name on Linux need not be UTF-8; what cannot be encoded is escaped, in JSON still as JSON.
+        with open(temporary, "w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())

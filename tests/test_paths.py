@@ -101,12 +101,22 @@ def test_a_file_that_is_open_elsewhere_gets_a_second_name(tmp_path, monkeypatch,
     assert not temporary.exists()
 
 
-def test_text_is_written_as_a_whole_or_not_at_all(tmp_path):
+def test_text_is_written_as_a_whole_or_not_at_all(tmp_path, monkeypatch):
     path = paths.write_text(tmp_path / "a.json", "轴承\n")
     assert path == tmp_path / "a.json" and path.read_bytes() == "轴承\n".encode()
-    with pytest.raises(UnicodeEncodeError):
-        paths.write_text(path, "new \udce4")
+
+    def full(handle):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(paths.os, "fsync", full)
+    with pytest.raises(OSError, match="no space"):
+        paths.write_text(path, "new")
     assert path.read_bytes() == "轴承\n".encode() and [file.name for file in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_what_is_not_unicode_is_escaped(tmp_path):
+    path = paths.write_text(tmp_path / "a.json", '["\udce4"]')
+    assert path.read_text("utf-8") == '["\\udce4"]'
 
 
 def test_the_data_folder_is_where_the_variable_says(home, tmp_path, monkeypatch):

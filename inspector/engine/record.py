@@ -53,15 +53,20 @@ def now() -> str:
 
 
 def new_folder(wanted: Path) -> Path:
-    """Make ``wanted``, or a second name of it where it exists and is not empty."""
+    """Make ``wanted``, or a second name of it where it exists and is not empty; nobody else's new folder is shared."""
     try:
-        folder = unused_path(wanted) if wanted.exists() and (not wanted.is_dir() or any(wanted.iterdir())) else wanted
-        folder.mkdir(parents=True, exist_ok=True)
+        if wanted.is_dir() and not any(wanted.iterdir()):
+            return wanted
+        wanted.parent.mkdir(parents=True, exist_ok=True)
+        while True:
+            folder = unused_path(wanted)
+            with suppress(FileExistsError):  # another run was quicker
+                folder.mkdir()
+                return folder
     except OSError as error:
         raise InputError(
             f"The results folder {wanted} cannot be made ({error.strerror}); name another with --output"
         ) from None
-    return folder
 
 
 def _versions() -> dict[str, str]:

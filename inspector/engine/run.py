@@ -154,7 +154,7 @@ class Run:
                         return
                 opened.pop(0)
                 _close(source, f"Source {spec.id}")
-        except Exception as error:  # noqa: BLE001 - the guard of this stage
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - the guard of this stage
             self._fail(error, "The source failed")
         finally:
             self._reader_ready.set()
@@ -209,7 +209,7 @@ class Run:
                         result = replace(result, number=number)
                     if not self._results.put((item, result)):
                         return
-        except Exception as error:  # noqa: BLE001 - the guard of this stage
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - the guard of this stage
             self._fail(error, "The model failed")
         finally:
             self._model_ready.set()
@@ -250,7 +250,7 @@ class Run:
             if self._opened and self.model is not None:
                 with ExitStack() as stack:
                     self._keep(self.model, stack)
-        except Exception as error:  # noqa: BLE001 - the guard of this stage
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - the guard of this stage
             self._fail(error, "The results could not be kept")
         finally:
             self._results.close()
@@ -348,13 +348,14 @@ class Run:
 
     # all stages
 
-    def _report(self, sentence: str, error: Exception | None = None) -> None:
+    def _report(self, sentence: str, error: Exception | SystemExit | None = None) -> None:
         logger.warning("%s", sentence, exc_info=error if error and not isinstance(error, InspectorError) else None)
         self.problems.append(sentence)
 
-    def _fail(self, error: Exception, what: str) -> None:
+    def _fail(self, error: Exception | SystemExit, what: str) -> None:
         if not isinstance(error, InspectorError):
-            logger.error("%s: %s", what, error, exc_info=error)
+            # Whoever started the run tells the person; here it goes to the log only.
+            logger.error("%s: %s", what, error, exc_info=error, extra={"told": True})
             error = InspectorError(f"{what}: {_sentence(error)}")
         if self.failure is None:
             self.failure = error
@@ -365,11 +366,11 @@ class Run:
 class _Guard(AbstractContextManager["_Guard"]):
     """Hands an exception to ``report`` instead of raising it."""
 
-    def __init__(self, report: Callable[[Exception], None]) -> None:
+    def __init__(self, report: Callable[[Exception | SystemExit], None]) -> None:
         self._report = report
 
     def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> bool:
-        if not isinstance(error, Exception):
+        if not isinstance(error, Exception | SystemExit):
             return False
         self._report(error)
         return True
@@ -387,7 +388,7 @@ def _acknowledge(journal: Journal, unsafe: list[_Item]) -> None:
 def _close(part: Source | Model, what: str) -> None:
     try:
         part.close()
-    except Exception:
+    except (Exception, SystemExit):
         logger.exception("%s could not be closed", what)
 
 
@@ -395,5 +396,5 @@ def _bytes(item: _Item) -> int:
     return int(item.content.image.nbytes) if isinstance(item.content, Frame) else 1
 
 
-def _sentence(error: Exception) -> str:
+def _sentence(error: BaseException) -> str:
     return f"{error}" if isinstance(error, InspectorError) else f"{type(error).__name__}: {error}".rstrip(": ")

@@ -81,7 +81,10 @@ def train(
         known = architectures()
         if model not in known:
             raise InputError(f"Unknown architecture {model!r}; use one of {', '.join(known)} or a .pt file")
-    output.mkdir(parents=True, exist_ok=True)
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{output} cannot be made ({error.strerror}); name another folder with --output") from None
     resolved = output / "data.yaml"
     resolved.write_text(yaml.safe_dump(description, allow_unicode=True, sort_keys=False), encoding="utf-8")
     SETTINGS.update({key: False for key, value in SETTINGS.items() if value is True})

@@ -1,6 +1,6 @@
 """Box and mask accuracy of a checkpoint on a data set in YOLO's layout, by ultralytics' own validator.
 
-    .venv/bin/python tests/benchmarks/accuracy.py WEIGHTS DATA.yaml [--split val] [--imgsz 640]
+.venv/bin/python tests/benchmarks/accuracy.py WEIGHTS DATA.yaml [--split val] [--imgsz 640]
 """
 
 import argparse
