@@ -1,4 +1,4 @@
-"""The distribution: the program in ``inspector``, the built-in plugins in ``plugins`` (imported as ``inspector_plugins``)."""
+"""The distribution: the program in ``inspector``, the built-in plugins in ``plugins`` (as ``inspector_plugins``)."""
 
 import re
 from pathlib import Path

@@ -40,12 +40,13 @@ def given(arguments: argparse.Namespace, options: Sequence[Option], prefix: str 
             try:
                 checked[option.key] = option.check(found[flag])
             except InputError as error:
-                raise InputError(f"--{_flag(str(error), prefix)}") from None  # the sentence begins with the key
+                sentence = str(error).removeprefix(option.key)  # it begins with the key
+                raise InputError(f"--{flag}{sentence}") from None
     return checked
 
 
 def _flag(key: str, prefix: str) -> str:
-    return f"{prefix}.{key}" if prefix else key
+    return f"{prefix}.{key}" if prefix else key.replace("_", "-")
 
 
 def _help(option: Option) -> str:

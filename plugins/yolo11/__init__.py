@@ -107,6 +107,18 @@ def inspector_models() -> list[ModelSpec]:
                     maximum=10_000,
                 ),
                 Option(
+                    "learning_rate",
+                    float,
+                    None,
+                    Text("Learning rate", "学习率"),
+                    Text(
+                        "Of AdamW at the start; empty: chosen. 0.0005 to go on from a good checkpoint",
+                        "AdamW 的初始学习率；留空则自动选择。从已有模型继续训练时可用 0.0005",
+                    ),
+                    minimum=1e-7,
+                    maximum=1.0,
+                ),
+                Option(
                     "precision",
                     str,
                     "auto",

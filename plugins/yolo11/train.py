@@ -45,6 +45,7 @@ def train(
     device: str = "auto",
     seed: int = 0,
     patience: int = 50,
+    learning_rate: float | None = None,
     precision: str = "auto",
     workers: int = 0,
 ) -> Path:
@@ -62,6 +63,7 @@ def train(
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         seed: of weights, order and augmentation.
         patience: epochs without improvement after which training stops.
+        learning_rate: of AdamW at the start, falling to a hundredth; None: chosen by ultralytics.
         precision: ``auto``, ``f32`` or ``bf16`` (automatic mixed precision).
         workers: processes that load and augment pictures beside the training; 0: none.
 
@@ -89,6 +91,7 @@ def train(
     resolved.write_text(yaml.safe_dump(description, allow_unicode=True, sort_keys=False), encoding="utf-8")
     SETTINGS.update({key: False for key, value in SETTINGS.items() if value is True})
     LOGGER.setLevel(logging.WARNING)
+    chosen = {} if learning_rate is None else {"optimizer": "AdamW", "lr0": learning_rate, "momentum": 0.9}
     trainer = _Trainer(
         start=start,
         bfloat16=_use_bfloat16(precision, place),
@@ -108,6 +111,7 @@ def train(
             "workers": workers,
             "exist_ok": True,
             "verbose": False,
+            **chosen,
         },
     )
     trainer.add_callback("on_fit_epoch_end", _Progress(report, epochs))

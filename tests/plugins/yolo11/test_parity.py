@@ -92,3 +92,28 @@ def test_agrees_on_real_pictures(shared, checkpoints, both, number, confidence, 
 
     paths = sorted((shared / "data/bsdata-raceway/images/val").iterdir())
     assert check(both(checkpoints("yolo11n-seg")), read_image(paths[number])[0], confidence, iou) >= 5
+
+
+@pytest.fixture(scope="module")
+def bundled(both):
+    from inspector.api import assets
+
+    return both(assets() / "models" / "bearing-yolo11n-seg.pt")
+
+
+@pytest.mark.parametrize(("confidence", "iou"), THRESHOLDS)
+def test_the_bundled_model_agrees_on_the_sample_pictures(bundled, confidence, iou):
+    from inspector.api import read_image
+
+    paths = sorted((Path(__file__).parents[3] / "sample_data").glob("*.jpg"))
+    found = sum(check(bundled, read_image(path)[0], confidence, iou) for path in paths)
+    assert found >= 6
+
+
+@pytest.mark.parametrize(("confidence", "iou"), THRESHOLDS)
+def test_the_bundled_model_agrees_on_real_pictures(shared, bundled, confidence, iou):
+    from inspector.api import read_image
+
+    paths = sorted((shared / "data/bsdata-raceway/images/val").iterdir())[::9]
+    found = sum(check(bundled, read_image(path)[0], confidence, iou) for path in paths)
+    assert found >= 1

@@ -1,0 +1,50 @@
+"""The main job on the sample data gives what is written down there."""
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from inspector.cli import main
+
+SAMPLES = Path(__file__).resolve().parent.parent / "sample_data"
+EXPECTED = json.loads((SAMPLES / "expected.json").read_text("utf-8"))
+
+
+def test_the_samples_are_small_and_complete():
+    assert sum(path.stat().st_size for path in SAMPLES.iterdir() if path.is_file()) < 10_000_000
+    assert set(EXPECTED["pictures"]) == {path.name for path in SAMPLES.glob("*.jpg")}
+    painted = [bool(picture["painted"]) for picture in EXPECTED["pictures"].values()]
+    assert painted.count(False) >= 3 and painted.count(True) >= 5
+
+
+@pytest.fixture(scope="module")
+def records(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("samples")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BEARING_INSPECTOR_HOME", str(folder / "home"))
+        assert main(["inspect", str(SAMPLES), "--quiet", "--export", "jsonl,video", "--output", str(folder / "run")]) == 0
+    return [json.loads(line) for line in (folder / "run" / "results.jsonl").read_text("utf-8").splitlines()]
+
+
+def test_the_bundled_model_says_what_is_expected(records):
+    verdicts = {record["name"]: record["verdict"] for record in records if record["seconds"] is None}
+    assert verdicts == {name: picture["verdict"] for name, picture in EXPECTED["pictures"].items()}
+
+
+def test_good_parts_are_good_and_most_defects_are_found():
+    right = Counter(
+        (bool(picture["painted"]), picture["verdict"] == "NG") for picture in EXPECTED["pictures"].values()
+    )
+    assert right[False, True] == 0
+    assert right[True, True] >= right[True, False] * 4
+
+
+def test_the_film_is_inspected_frame_by_frame(records):
+    film = [record for record in records if record["seconds"] is not None]
+    expected = EXPECTED["videos"]["turning.mp4"]
+    assert [record["index"] for record in film] == list(range(expected["frames"]))
+    assert film[30]["seconds"] == pytest.approx(1.0, abs=0.002)
+    # A codec of another version may tip a frame that lies on the edge.
+    assert sum(record["verdict"] == "NG" for record in film) == pytest.approx(expected["ng"], abs=5)
