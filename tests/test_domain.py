@@ -105,7 +105,7 @@ class TestJudge:
         rules = Rules({"Defect": {"area_px": Limit(warn=100, ng=400)}})
         assert judge([detection(side=side)], rules).status == status
 
-    def test_reasons_carry_value_limit_and_unit_worst_first(self):
+    def test_reasons_are_those_of_the_verdict_with_value_limit_and_unit(self):
         rules = Rules.from_json(
             {
                 "classes": {
@@ -118,13 +118,18 @@ class TestJudge:
         assert [(r.code, r.value, r.limit, r.unit) for r in verdict.reasons] == [
             ("area_above", 16, 15, "px2"),
             ("length_above", 4, 3, "px"),
-            ("count_above", 2, 1, None),
         ]
 
     def test_a_class_that_nobody_thought_of_is_not_good(self):
         rules = Rules({"Scratch": {"count": Limit(ng=5)}})
         assert judge([detection("Crack")], rules).status == "NG"
         assert judge([detection("Crack")], Rules({"*": {"count": Limit(ng=5)}})).status == "OK"
+
+    def test_rules_for_a_class_that_the_model_lacks_are_refused(self):
+        rules = Rules({"defect": {"count": Limit(ng=0)}, "*": {}})
+        with pytest.raises(InputError, match=r"'defect'.*knows Defect"):
+            rules.check_names(["Defect"])
+        Rules({"*": {}}).check_names(["Defect"])
 
     def test_boxes_without_masks_are_counted_not_measured(self):
         bare = Detection("Defect", 0.5, (0, 0, 9, 9))
@@ -142,6 +147,7 @@ class TestJudge:
             ({"classes": {"D": {"count": {"ng": True}}}}, "True"),
             ({"classes": {"D": {"count": {"ng": float("nan")}}}}, "nan"),
             ({"classes": {"D": {"count": {"warn": 3, "ng": 1}}}}, "swap"),
+            ({"classes": {"D": {"score": {"ng": 3}}}}, "from 0 to 1"),
         ],
     )
     def test_wrong_rules_are_named(self, document, named):

@@ -33,7 +33,7 @@ class Pictures:
                 yield Skipped(f"{i}.png", "is broken")
             else:
                 yield None
-                yield Frame(np.full((8, 8, 3), i, np.uint8), i, f"{i}.png")
+                yield Frame(np.full((8, 8, 3), i % 256, np.uint8), i, f"{i}.png")
 
     def done(self, content):
         self.acknowledged.append(content.name)

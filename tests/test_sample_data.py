@@ -24,7 +24,9 @@ def records(tmp_path_factory):
     folder = tmp_path_factory.mktemp("samples")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BEARING_INSPECTOR_HOME", str(folder / "home"))
-        assert main(["inspect", str(SAMPLES), "--quiet", "--export", "jsonl,video", "--output", str(folder / "run")]) == 0
+        assert (
+            main(["inspect", str(SAMPLES), "--quiet", "--export", "jsonl,video", "--output", str(folder / "run")]) == 0
+        )
     return [json.loads(line) for line in (folder / "run" / "results.jsonl").read_text("utf-8").splitlines()]
 
 
@@ -34,9 +36,7 @@ def test_the_bundled_model_says_what_is_expected(records):
 
 
 def test_most_verdicts_are_right():
-    right = Counter(
-        (bool(picture["painted"]), picture["verdict"] == "NG") for picture in EXPECTED["pictures"].values()
-    )
+    right = Counter((bool(picture["painted"]), picture["verdict"] == "NG") for picture in EXPECTED["pictures"].values())
     assert right[False, True] <= 1
     assert right[True, False] <= 1
 

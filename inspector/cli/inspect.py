@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import glob
+import hashlib
 import json
 import re
 import signal
@@ -72,9 +74,11 @@ def run(arguments: argparse.Namespace) -> int:
         remark(f"bearing-inspector: {started.failure}")
     if interrupted.is_set():
         return cli.INTERRUPTED
+    if started.failure is not None:
+        return cli.PART_FAILED
     if arguments.fail_on_ng and started.counts.ng:
         return cli.NOT_GOOD
-    return cli.PART_FAILED if started.problems or started.failure or printer.refused else cli.DONE
+    return cli.PART_FAILED if started.problems or printer.refused else cli.DONE
 
 
 # The job
@@ -82,7 +86,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _job(arguments: argparse.Namespace, catalogue: registry.Registry, settings: Settings, language: str) -> Job:
     if arguments.recipe:
-        job = _recipe(arguments.recipe)
+        job = _recipe(arguments.recipe, check_model=not arguments.model)
     else:
         spec, weights = _find_model(catalogue, arguments.model)
         job = Job(
@@ -176,6 +180,10 @@ def claim(catalogue: registry.Registry, text: str) -> list[Choice]:
     if not text.strip():
         raise InputError("A SOURCE is empty; give a file, a folder, a pattern such as *.jpg, camera:0 or an address")
     if _is_place(text):
+        if not glob.has_magic(text) and not Path(text).exists():
+            raise InputError(
+                f"{text} does not exist; give a file, a folder, a pattern such as *.jpg, camera:0 or an address"
+            )
         text = str(Path(text).absolute())
     choices = []
     for spec in catalogue.sources.values():
@@ -197,9 +205,7 @@ def _is_place(text: str) -> bool:
 def _find_model(catalogue: registry.Registry, text: str | None) -> tuple[ModelSpec, str | None]:
     bundled = {name: spec for spec in catalogue.models.values() for name in spec.bundled}
     if text is None:
-        if not bundled:
-            raise InputError("No model ships with this program; name one with --model FILE")
-        text = next(iter(bundled))
+        text = _default_model(catalogue)
     if text in bundled:
         weights = bundled[text].bundled[text]
         return bundled[text], None if weights is None else str(weights)
@@ -211,6 +217,17 @@ def _find_model(catalogue: registry.Registry, text: str | None) -> tuple[ModelSp
             return spec, str(path)
     known = sorted({suffix for spec in catalogue.models.values() for suffix in spec.suffixes})
     raise InputError(f"{path.name} is no model file that a plugin here opens ({', '.join(known)}); give such a file")
+
+
+def _default_model(catalogue: registry.Registry) -> str:
+    """The model that ships with the program; never, unasked, one that somebody's plugin brings."""
+    own = [record for record in catalogue.records if record.origin == "built-in"]
+    active = {id for record in own if record.state == "active" for kind, id in record.specs if kind == "model"}
+    for spec in catalogue.models.values():
+        if spec.id in active and spec.bundled:
+            return next(iter(spec.bundled))
+    off = "; ".join(f"the plugin {r.id} is {r.state}" for r in own if r.state != "active" and "model" in r.kinds)
+    raise InputError(f"No bundled model can be used ({off or 'none ships'}); enable it, or name one with --model")
 
 
 def _model(arguments: argparse.Namespace, catalogue: registry.Registry, choice: Choice) -> Choice:
@@ -226,12 +243,27 @@ def _model(arguments: argparse.Namespace, catalogue: registry.Registry, choice: 
     return _chosen(arguments, Choice(spec.id, chosen), ())
 
 
-def _recipe(path: Path) -> Job:
+def _recipe(path: Path, check_model: bool) -> Job:
     document = _read_json(path, "recipe")
+    run = document if isinstance(document, dict) and "job" in document else {"job": document}
     try:
-        return Job.from_json(document["job"] if isinstance(document, dict) and "job" in document else document)
+        job = Job.from_json(run["job"])
+        if check_model and job.weights and isinstance(run.get("model"), dict):
+            _check_same_file(Path(job.weights), run["model"].get("sha256"))
     except InputError as error:
         raise InputError(f"The recipe {path} cannot be used: {error}") from None
+    return job
+
+
+def _check_same_file(weights: Path, sha256: object) -> None:
+    """Refuse a model file that is not the one that a recipe was made with."""
+    try:
+        with weights.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(f"its model {weights} cannot be read ({error.strerror}); name one with --model") from None
+    if sha256 and found != sha256:
+        raise InputError(f"its model {weights} has changed since (SHA-256); name it with --model to use it as it is")
 
 
 def _rules(path: Path) -> Rules:
@@ -240,11 +272,18 @@ def _rules(path: Path) -> Rules:
 
 def _read_json(path: Path, what: str) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8-sig"))
+        return json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=_without_repeats)
     except FileNotFoundError:
-        raise InputError(f"The {what} {path} does not exist") from None
+        raise InputError(f"The {what} {path} does not exist; give a JSON file") from None
     except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"The {what} {path} cannot be read as JSON ({error})") from None
+        raise InputError(f"The {what} {path} cannot be read as JSON ({error}); docs/using.md shows one") from None
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    names = [name for name, _ in pairs]
+    if repeated := [name for name in names if names.count(name) > 1]:
+        raise ValueError(f"{repeated[0]!r} stands there twice")
+    return dict(pairs)
 
 
 def _plugin_options(catalogue: registry.Registry) -> dict[str, Option]:

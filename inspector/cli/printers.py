@@ -69,11 +69,13 @@ class TextPrinter(Printer):
         if not started.ended:
             return
         counts = started.counts
-        words = [f"{counts.inspected} inspected: {counts.ok} OK, {counts.warn} WARN, {counts.ng} NG"]
-        words += [f"{counts.defects} defect{'' if counts.defects == 1 else 's'}"]
-        words += [f"{counts.skipped} could not be read"] if counts.skipped else []
-        words += [f"{counts.dropped} frames dropped"] if counts.dropped else []
-        self._print(f"{', '.join(words)}\nSaved in {started.output}\n")
+        model = "" if started.model is None else started.model.file or started.model.architecture
+        sentences = ["Inspected with {model}: {inspected}. OK: {ok}, WARN: {warn}, NG: {ng}, defects: {defects}"]
+        sentences += ["Could not be read: {skipped}"] if counts.skipped else []
+        sentences += ["Frames dropped: {dropped}"] if counts.dropped else []
+        sentences += ["Saved in {output}"]
+        values = {**asdict(counts), "model": model, "output": started.output}
+        self._print("".join(i18n.tr(sentence, self._language, **values) + "\n" for sentence in sentences))
 
 
 class JsonPrinter(Printer):

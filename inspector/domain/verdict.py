@@ -59,6 +59,17 @@ class Rules:
     def limits(self, label: str) -> Mapping[str, Limit]:
         return self.classes.get(label, self.classes.get(ANY_CLASS, {"count": Limit(ng=0)}))
 
+    def check_names(self, names: Iterable[str]) -> None:
+        """Refuse rules for classes that a model does not know: a misspelt name would let every defect pass.
+
+        Raises:
+            InputError: naming the class and those that the model knows.
+        """
+        known = set(names)
+        if unknown := [label for label in self.classes if label != ANY_CLASS and label not in known]:
+            has = ", ".join(sorted(known))
+            raise InputError(f"The rules name a class {unknown[0]!r} that this model does not know; it knows {has}")
+
     def to_json(self) -> dict[str, Any]:
         return {
             "classes": {
@@ -88,8 +99,10 @@ class Rules:
                     raise InputError(f'{where}: give {{"warn": number, "ng": number}}, not {pair!r}')
                 for key, value in pair.items():
                     number = isinstance(value, int | float) and not isinstance(value, bool)
-                    if not number or not 0 <= value < float("inf"):
-                        raise InputError(f"{where}: {key} must be a number from 0, not {value!r}")
+                    most = 1 if name == "score" else float("inf")
+                    if not number or not 0 <= value <= most or value == float("inf"):
+                        bounds = "from 0 to 1" if name == "score" else "from 0"
+                        raise InputError(f"{where}: {key} must be a number {bounds}, not {value!r}")
                 if {"warn", "ng"} <= set(pair) and pair["warn"] > pair["ng"]:
                     raise InputError(f"{where}: warn {pair['warn']} lies above ng {pair['ng']}; swap them")
                 classes.setdefault(str(label), {})[name] = Limit(pair.get("warn"), pair.get("ng"))
@@ -98,7 +111,7 @@ class Rules:
 
 
 def judge(detections: Iterable[Detection], rules: Rules | None = None) -> Verdict:
-    """OK, WARN or NG with the reasons, the worst first. Pure: the same input gives the same verdict.
+    """OK, WARN or NG with the reasons for just that. Pure: the same input gives the same verdict.
 
     Without rules no defect is OK and any defect is NG. Per class and measure one reason is given, for the largest
     value; equal to the limit is still accepted. A defect without a mask is not measured by area and length.
@@ -117,7 +130,9 @@ def judge(detections: Iterable[Detection], rules: Rules | None = None) -> Verdic
                 refused.append(Reason(code, label, value, float(limit.ng), unit))
             elif limit.warn is not None and value > limit.warn:
                 warned.append(Reason(code, label, value, float(limit.warn), unit))
-    return Verdict("NG" if refused else "WARN" if warned else "OK", tuple(refused + warned))
+    if refused:
+        return Verdict("NG", tuple(refused))
+    return Verdict("WARN" if warned else "OK", tuple(warned))
 
 
 def _measure(name: str, found: Sequence[Detection]) -> float:

@@ -55,6 +55,8 @@ def now() -> str:
 def new_folder(wanted: Path) -> Path:
     """Make ``wanted``, or a second name of it where it exists and is not empty; nobody else's new folder is shared."""
     try:
+        if wanted.exists() and not wanted.is_dir():
+            raise InputError(f"{wanted} is a file; name a folder for the results with --output")
         if wanted.is_dir() and not any(wanted.iterdir()):
             return wanted
         wanted.parent.mkdir(parents=True, exist_ok=True)

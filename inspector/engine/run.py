@@ -196,6 +196,8 @@ class Run:
             weights = None if self.job.weights is None else Path(self.job.weights)
             layers = tuple(self._engine.catalogue.layers.values())
             model = spec.open(weights, self.job.device, layers=layers, **self._model_options)
+            if self.job.rules is not None:
+                self.job.rules.check_names(model.info.names)
             self.model = replace(model.info, plugin=spec.id)
             self._model_ready.set()
             number = 0

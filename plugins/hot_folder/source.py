@@ -204,7 +204,7 @@ class HotFolder:
         except OSError as error:
             return self._postpone(name, f"cannot be read ({error.strerror})", max(_UNREADABLE, 5 * self._settle))
         except InputError as error:
-            reason = str(error).removeprefix(f"{path.name} ")
+            reason = str(error)
             skipped = self._postpone(name, reason, max(_UNDECODABLE, 5 * self._settle))
             if skipped is not None:
                 self._hand_over(str(path), name, candidate.stamp)

@@ -115,7 +115,12 @@ def train(
         },
     )
     trainer.add_callback("on_fit_epoch_end", _Progress(report, epochs))
-    trainer.train()
+    try:
+        trainer.train()
+    except KeyboardInterrupt:
+        if Path(trainer.last).exists():
+            report(f"Interrupted; the model of the last whole epoch is {trainer.last}, go on from it with --model")
+        raise
     return Path(trainer.best)
 
 

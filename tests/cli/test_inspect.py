@@ -49,7 +49,7 @@ def test_every_picture_gets_its_line_and_all_is_saved(program, pictures, home):
     assert code == 0 and not err
     assert [line.split()[0] for line in lines[:5]] == ["OK", "NG", "OK", "NG", "OK"]
     assert lines[1] == "NG   零件 1.png  Dark: count 1 above 0"
-    assert lines[5] == "5 inspected: 3 OK, 0 WARN, 2 NG, 2 defects"
+    assert lines[5] == "Inspected with dark-spots: 5. OK: 3, WARN: 0, NG: 2, defects: 2"
     (folder,) = (home / "results").iterdir()
     assert lines[6] == f"Saved in {folder}" and folder.name.endswith(pictures.name)
     assert {"run.json", "run.log", "results.jsonl", "results.xlsx", "images"} <= {p.name for p in folder.iterdir()}
@@ -110,7 +110,7 @@ def test_fail_on_ng(program, pictures):
 def test_rules_decide(program, pictures, tmp_path, home):
     rules = tmp_path / "rules.json"
     rules.write_text('{"classes": {"Dark": {"area_px": {"warn": 50, "ng": 500}}}}')
-    assert "2 WARN, 0 NG" in program("inspect", pictures, *SPOTS, "--rules", rules, "--export", "none")[1]
+    assert "WARN: 2, NG: 0" in program("inspect", pictures, *SPOTS, "--rules", rules, "--export", "none")[1]
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ def test_mixed_folder_list_and_several_sources(program, pictures, tmp_path):
     (tmp_path / "list.txt").write_text(f"{pictures / '零件 1.png'}\n{pictures / 'nix.png'}\n", encoding="utf-8")
     code, out, err = program("inspect", pictures, tmp_path / "list.txt", *SPOTS, "--export", "none")
     assert code == 1 and "nix.png does not exist" in err
-    assert "9 inspected: 6 OK, 0 WARN, 3 NG, 3 defects, 1 could not be read" in out
+    assert ": 9. OK: 6, WARN: 0, NG: 3, defects: 3\nCould not be read: 1" in out
     assert "OK   v.avi 0.00 s" in out and out.count("v.avi") == 1
 
 
@@ -342,3 +342,39 @@ def test_after_a_kill_the_next_run_works_and_the_history_tells(start, program, p
     process.wait()
     assert program("inspect", pictures, *SPOTS, "--export", "none")[0] == 0
     assert states() == ["done", "interrupted"] and kept() == 10
+
+
+def test_a_recipe_notices_that_its_model_has_changed(program, pictures, tmp_path):
+    """The file, not only its path, is what was signed."""
+    model = tmp_path / "spots.bin"
+    model.write_bytes(b"one")
+    recipe = tmp_path / "run.json"
+    job = {"sources": [{"id": "image_files", "options": {"path": str(pictures)}}], "model": {"id": "dark_spots"}}
+    recipe.write_text(json.dumps({"job": {**job, "weights": str(model)}, "model": {"sha256": "00"}}))
+    code, out, err = program("inspect", "--recipe", recipe, "--export", "none")
+    assert (code, out) == (2, "") and "has changed since" in err
+
+
+def test_an_output_that_is_a_file_and_a_name_given_twice_are_refused(program, pictures, tmp_path):
+    (tmp_path / "file.jpg").write_bytes(b"x")
+    code, _, err = program("inspect", pictures, *SPOTS, "--output", tmp_path / "file.jpg")
+    assert code == 2 and "is a file" in err and not (tmp_path / "file-2.jpg").exists()
+    rules = tmp_path / "rules.json"
+    rules.write_text('{"classes": {"Dark": {"count": {"ng": 1}}, "Dark": {"count": {"ng": 5}}}}')
+    code, _, err = program("inspect", pictures, *SPOTS, "--rules", rules, "--export", "none")
+    assert code == 2 and "twice" in err
+    rules.write_text('{"classes": {"dark": {"count": {"ng": 1}}, "*": {}}}')
+    code, _, err = program("inspect", pictures, *SPOTS, "--rules", rules, "--export", "none")
+    assert code == 2 and "knows Dark" in err
+
+
+def test_somebodys_model_is_never_the_default(program, pictures):
+    assert program("plugins", "disable", "yolo11")[0] == 0
+    code, out, err = program("inspect", pictures, "--export", "none")
+    assert (code, out) == (2, "") and "yolo11 is disabled" in err
+
+
+def test_a_path_that_does_not_exist_is_refused_whatever_its_suffix(program, pictures):
+    for name in ("nothere.jpg", "nothere.mp4", "nothere.xyz"):
+        code, out, err = program("inspect", pictures, name, *SPOTS, "--export", "none")
+        assert (code, out) == (2, "") and f"{name} does not exist" in err
