@@ -95,6 +95,7 @@ def staged(given: Path, parent: Path) -> Iterator[Candidate]:
                 raise InputError(f"{given} holds the program's own data; give the plugin's folder")
             copy_folder(given, raw)
         elif given.suffix.lower() == ".py":
+            read_manifest(given)  # a refusal then names the file that the person knows
             shutil.copyfile(given, raw / given.name)
         elif given.suffix.lower() in (".zip", ".whl"):
             unpack(given, raw)
