@@ -244,6 +244,13 @@ def test_several_sources_follow_each_other(tmp_path):
     assert run.counts.inspected == 9 and run.total == 9
 
 
+def test_still_pictures_of_several_sources_are_numbered_through(tmp_path):
+    results = []
+    what = job(Choice("files", {"count": 2}), Choice("files", {"count": 3}))
+    finish(start(Catalogue(), what, tmp_path / "out", on_result=results.append))
+    assert [r.frame.index for r in results] == [0, 1, 2, 3, 4]
+
+
 def test_stop_ends_at_once_and_saves_what_is_done(tmp_path):
     run = start(Catalogue(), job(Choice("files", {"count": 10_000}), wait=0.01), tmp_path / "out")
     while run.counts.inspected < 3:

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
     title = _title(job, arguments)
     output = (arguments.output or _default_output(settings, title)).absolute()
     log_to: Callable[[Path], Any] = logs.run_log
-    engine = Engine(catalogue, history.History.open, __version__, log_to)
+    engine = Engine(catalogue, lambda: _open_history(settings.get("history_days")), __version__, log_to)
     printer: Printer = JsonPrinter() if arguments.json else TextPrinter(language, arguments.quiet)
     with _interruptible() as interrupted, console.results_only():
         started = engine.start(job, output, title, printer.result)
@@ -324,6 +324,14 @@ def _title(job: Job, arguments: argparse.Namespace) -> str:
 def _default_output(settings: Settings, title: str) -> Path:
     folder = settings.get("output_folder") or paths.results_folder()
     return Path(folder) / paths.safe_name(f"{datetime.now():%Y-%m-%d %H%M%S} {title}")
+
+
+def _open_history(days: int) -> history.History:
+    """The history, without what is older than ``days``; 0 keeps all."""
+    opened = history.History.open()
+    if days:
+        opened.purge(before=datetime.now().astimezone() - timedelta(days=days))
+    return opened
 
 
 # Following the run

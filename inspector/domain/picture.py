@@ -25,7 +25,7 @@ class Frame:
 
     Attributes:
         image: (H, W, 3) uint8, BGR.
-        index: number within its source, from 0.
+        index: place among the still pictures of the run (a source counts its own), or frame in its video, from 0.
         name: what a person calls it, a file name for files. Unique only together with ``index``.
         seconds: position in the stream; None for a still picture.
         rate: nominal frames per second of the stream; None for a still picture or where unknown.

@@ -147,11 +147,17 @@ class Run:
             self.total = None if None in totals else sum(total or 0 for total in totals)
             self._opened = True
             self._reader_ready.set()
+            before = 0  # pictures of earlier sources: still ones are numbered through the run
             while opened and not self._stopping.is_set():
                 spec, source = opened[0]
+                stills = 0
                 for content in self._contents(source):
+                    if isinstance(content, Frame) and content.seconds is None:
+                        stills = max(stills, content.index + 1)
+                        content = replace(content, index=before + content.index) if before else content
                     if not self._frames.put(_Item(source, content)):
                         return
+                before += stills
                 opened.pop(0)
                 _close(source, f"Source {spec.id}")
         except (Exception, SystemExit) as error:  # noqa: BLE001 - the guard of this stage

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 
 from inspector.history import History, Query
@@ -378,3 +379,25 @@ def test_a_path_that_does_not_exist_is_refused_whatever_its_suffix(program, pict
     for name in ("nothere.jpg", "nothere.mp4", "nothere.xyz"):
         code, out, err = program("inspect", pictures, name, *SPOTS, "--export", "none")
         assert (code, out) == (2, "") and f"{name} does not exist" in err
+
+
+def test_the_history_forgets_what_the_setting_says(program, pictures):
+    from datetime import datetime, timedelta
+
+    from inspector.domain import Choice, Frame, Inspection, Job, ModelInfo, Verdict
+    from inspector.history import History, Query
+    from inspector.settings import Settings
+
+    old = (datetime.now().astimezone() - timedelta(days=40)).isoformat()
+    model = ModelInfo("m", "0", "m", ("Dark",))
+    with History.open() as kept:
+        run = kept.begin(Job((), Choice("m")), model, "old", None, old)
+        kept.add(run, Inspection(Frame(np.zeros((4, 4, 3), np.uint8), 0, "old"), (), Verdict("OK"), model, time=old))
+        kept.finish(run, "done", {})
+    assert program("inspect", pictures, *SPOTS, "--export", "none")[0] == 0
+    with History.open() as kept:
+        assert kept.count(Query()) == 6
+    Settings.load().set("history_days", 30)
+    assert program("inspect", pictures, *SPOTS, "--export", "none")[0] == 0
+    with History.open() as kept:
+        assert kept.count(Query()) == 10
