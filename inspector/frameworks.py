@@ -43,6 +43,9 @@ def _go_offline() -> None:
 
     # ultralytics would set this to 1 before torch's first computation.
     os.environ.setdefault("OMP_NUM_THREADS", str(os.cpu_count() or 1))
+    if "OMP_WAIT_POLICY" not in os.environ:
+        # Threads that spin on and on for each other crawl beside other work on the same cores: docs/benchmarks.md.
+        os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     os.environ.pop("ULTRALYTICS_API_KEY", None)
     os.environ["YOLO_OFFLINE"] = "true"
     os.environ["YOLO_AUTOINSTALL"] = "false"
