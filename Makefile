@@ -4,7 +4,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 SAMPLE := runs/sample
 
-.PHONY: run test check install system benchmarks clean
+.PHONY: run test check install system clean
 
 run: install
 	rm -rf $(SAMPLE)
