@@ -27,12 +27,19 @@ def assets() -> list[tuple[str, list[str]]]:
 BUILT_IN = [
     "annotated",
     "cameras",
+    "cgnet",
     "datasets",
+    "dysample",
+    "freqfusion",
     "hot_folder",
     "image_files",
+    "rmt",
     "spreadsheet",
     "tables",
+    "timm_backbones",
+    "unireplknet",
     "video_files",
+    "vmamba",
     "yolo11",
 ]
 
@@ -47,8 +54,10 @@ setup(
     data_files=assets(),
     install_requires=[
         "numpy",
+        "onnx",
         "opencv-python",
         "openpyxl",
+        "openvino",
         "packaging",
         "pillow",
         "platformdirs",
@@ -62,7 +71,7 @@ setup(
         "ultralytics",
     ],
     extras_require={
-        "test": ["mypy", "pytest", "pytest-timeout", "pytest-xdist", "ruff"],
+        "test": ["mypy", "onnxruntime", "pytest", "pytest-timeout", "pytest-xdist", "ruff"],
         "package": ["pyinstaller"],
     },
     entry_points={

@@ -52,7 +52,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "API_VERSION",
+    "Architecture",
+    "Architectures",
     "Choice",
+    "Cost",
     "Detection",
     "Exporter",
     "ExporterSpec",
@@ -277,6 +280,64 @@ class RunInfo:
 
 
 @dataclass(frozen=True)
+class Architecture:
+    """A name that can be trained.
+
+    Attributes:
+        name: such as ``yolo11n-seg-cgnet``.
+        kind: ``base``, ``preset`` or ``modifier`` (to be added to a base, such as ``+block=vss``).
+        title: what a person reads.
+        paper: where it was published.
+        meaning: of a preset: the base with its modifiers; otherwise as the name.
+    """
+
+    name: str
+    kind: Literal["base", "preset", "modifier"]
+    title: Text
+    paper: str = ""
+    meaning: str = ""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one architecture costs, for one picture of imgsz x imgsz.
+
+    Attributes:
+        name, meaning: see :class:`Architecture`.
+        imgsz: pixels.
+        layers: modules of the network.
+        parameters: their number.
+        gflops: 10^9 floating-point operations of one forward pass, scans and attention counted.
+        stride: of the maps that the head reads, pixels.
+        rows: for each row of the network: (number, from, module, parameters).
+    """
+
+    name: str
+    meaning: str
+    imgsz: int
+    layers: int
+    parameters: int
+    gflops: float
+    stride: tuple[int, ...]
+    rows: tuple[tuple[int, str, str, int], ...]
+
+
+class Architectures(Protocol):
+    """What a model plugin can build out of its own and the other plugins' layers."""
+
+    def list(self) -> Sequence[Architecture]: ...
+
+    def cost(self, name: str, imgsz: int = 640) -> Cost:
+        """InputError for a name that cannot be built."""
+
+    def combinations(self) -> Sequence[str]:
+        """Distinct architectures for a check of everything: bases, presets, modifiers alone and together."""
+
+    def check(self, name: str) -> None:
+        """Build it small, run it forward and backward, save it and load it back; InspectorError says what failed."""
+
+
+@dataclass(frozen=True)
 class ModelSpec:
     """A kind of model.
 
@@ -286,8 +347,17 @@ class ModelSpec:
         suffixes: of the weights files it opens, lower case with dot; empty for a model that needs no file.
         bundled: models that ship with the plugin: name -> weights file (None where it needs none); the first is
             the default.
-        train: ``train(data: Path, model: str, output: Path, layers=…, **options) -> Path of best.pt``, where it can.
+        train: ``train(data: Path, model: str, output: Path, layers=…, report=…, **options) -> Path of best.pt``, where
+            it can.
         train_options: options of ``train``.
+        validate: ``validate(weights: Path, data: Path, layers, output: Path | None, **options)`` -> figures as a document
+            for JSON, where it can; pictures of curves go into ``output``.
+        validate_options: options of ``validate``.
+        export: ``export(weights: Path, format: str, output: Path | None, layers, **options) -> Path`` of what was written,
+            where it can.
+        export_formats: the formats that ``export`` knows.
+        export_options: options of ``export``.
+        architectures: the architectures that ``train`` can build, where there are any: makes a :class:`Architectures`.
     """
 
     id: str
@@ -298,6 +368,12 @@ class ModelSpec:
     options: tuple[Option, ...] = ()
     train: Callable[..., Path] | None = None
     train_options: tuple[Option, ...] = ()
+    validate: Callable[..., Mapping[str, Any]] | None = None
+    validate_options: tuple[Option, ...] = ()
+    export: Callable[..., Path] | None = None
+    export_formats: tuple[str, ...] = ()
+    export_options: tuple[Option, ...] = ()
+    architectures: Callable[[Sequence[LayerSpec]], Architectures] | None = None
 
 
 @dataclass(frozen=True)
@@ -345,11 +421,32 @@ LayerKind = Literal["block", "backbone", "neck", "downsample", "upsample"]
 class LayerSpec:
     """A network layer that an architecture may name and a checkpoint may contain.
 
+    ``build`` makes the module for one place of an architecture. Its arguments depend on ``kind``; c1 and c2 are channels,
+    stride is how many pixels of the picture one pixel of the map stands for:
+
+    * block: ``build(c1, c2, stride)``, c1 == c2: (N, c1, H, W) -> (N, c2, H, W). It takes a bottleneck's place in C3k2.
+    * downsample: ``build(c1, c2, stride)``: (N, c1, H, W) -> (N, c2, ceil(H/2), ceil(W/2)); stride of the output.
+    * upsample: ``build(c1, c2, stride)``, c1 == c2: (N, c1, H, W) -> (N, c2, 2H, 2W); stride of the output.
+    * neck: ``build(c1, c2, stride)``: called with the list [deep (N, c1, h, w), shallow (N, c2, H, W)] and
+      h = ceil(H/2), w = ceil(W/2) -> (N, c1 + c2, H, W), in that order; stride of the shallow map.
+    * backbone: ``build()``, of a family ``build(member)``: (N, 3, H, W) -> list of the maps of stride 8, 16 and 32. Its
+      attribute ``channels`` holds their three channel counts.
+
+    Two methods of a module are used where it has them: ``reparameterize()`` merges branches in place before inference;
+    ``flops(*inputs)`` tells the floating-point operations of its own arithmetic, other than convolutions and matrix
+    products, for these inputs. A class may have a classmethod ``adopt(foreign)``, which makes a module out of one of the
+    same name from other code, by its ``state_dict()`` and attributes, or raises ValueError saying what does not fit.
+
     Attributes:
-        id: the name used in an architecture, such as ``context_guided``.
+        id: unique over all specs of all kinds.
         kind: where it may stand.
         load: imports torch and returns the classes, the main one first; those of a checkpoint are allowed by them.
         paper: author, year, arXiv number or DOI.
+        name: the name used in an architecture, unique in its kind; empty: the id.
+        build: see above; None: the main class, called with the same arguments.
+        members: of a family of backbones: lists the names, and an architecture says ``name/member``.
+        presets: architectures that it brings: suffix -> modifiers; ``{"cgnet": "+block=context_guided"}`` makes
+            ``yolo11n-seg-cgnet`` mean ``yolo11n-seg+block=context_guided``.
     """
 
     id: str
@@ -357,6 +454,10 @@ class LayerSpec:
     kind: LayerKind
     load: Callable[[], Sequence[type]]
     paper: str = ""
+    name: str = ""
+    build: Callable[..., Any] | None = None
+    members: Callable[[], Sequence[str]] | None = None
+    presets: Mapping[str, str] = field(default_factory=dict)
 
 
 class Hooks:

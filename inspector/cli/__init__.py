@@ -19,6 +19,9 @@ DONE, PART_FAILED, BAD_INPUT, NOT_GOOD, INTERRUPTED = 0, 1, 2, 3, 130
 COMMANDS = {
     "inspect": "inspect pictures, folders, videos and cameras; save every result",
     "train": "train a model on a data set in YOLO's layout",
+    "validate": "measure a model on a data set: precision, recall, mAP, curves",
+    "export-model": "write a model as ONNX, OpenVINO or TorchScript",
+    "architectures": "list what can be trained; what one costs; check all",
     "synthesize": "make a data set of synthetic bearing pictures",
     "plugins": "list, check, install, remove, switch and write plugins",
     "history": "search, show, export and purge what was inspected",
@@ -69,7 +72,7 @@ def _main(arguments: list[str]) -> int:
     try:
         _start_logging(verbose)
         if name in COMMANDS:
-            command = import_module(f"inspector.cli.{name}")
+            command = import_module(f"inspector.cli.{name.replace('-', '_')}")
             command.configure(_command_parser(parser, name))
         given = parser.parse_args(arguments)
         return int(command.run(given))
