@@ -305,7 +305,7 @@ class Cost:
     Attributes:
         name, meaning: see :class:`Architecture`.
         imgsz: pixels.
-        layers: modules of the network.
+        layers: modules of the network that hold no others.
         parameters: their number.
         gflops: 10^9 floating-point operations of one forward pass, scans and attention counted.
         stride: of the maps that the head reads, pixels.
@@ -350,11 +350,11 @@ class ModelSpec:
         train: ``train(data: Path, model: str, output: Path, layers=…, report=…, **options) -> Path of best.pt``, where
             it can.
         train_options: options of ``train``.
-        validate: ``validate(weights: Path, data: Path, layers, output: Path | None, **options)`` -> figures as a document
-            for JSON, where it can; pictures of curves go into ``output``.
+        validate: ``validate(weights: Path, data: Path, layers, output: Path | None, **options)`` -> figures for JSON,
+            where it can; pictures of curves go into ``output``.
         validate_options: options of ``validate``.
-        export: ``export(weights: Path, format: str, output: Path | None, layers, **options) -> Path`` of what was written,
-            where it can.
+        export: ``export(weights: Path, format: str, output: Path | None, layers, **options) -> Path`` of what was
+            written, where it can.
         export_formats: the formats that ``export`` knows.
         export_options: options of ``export``.
         architectures: the architectures that ``train`` can build, where there are any: makes a :class:`Architectures`.
@@ -421,8 +421,8 @@ LayerKind = Literal["block", "backbone", "neck", "downsample", "upsample"]
 class LayerSpec:
     """A network layer that an architecture may name and a checkpoint may contain.
 
-    ``build`` makes the module for one place of an architecture. Its arguments depend on ``kind``; c1 and c2 are channels,
-    stride is how many pixels of the picture one pixel of the map stands for:
+    ``build`` makes the module for one place of an architecture. Its arguments depend on ``kind``; c1 and c2 are
+    channels, stride is how many pixels of the picture one pixel of the map stands for:
 
     * block: ``build(c1, c2, stride)``, c1 == c2: (N, c1, H, W) -> (N, c2, H, W). It takes a bottleneck's place in C3k2.
     * downsample: ``build(c1, c2, stride)``: (N, c1, H, W) -> (N, c2, ceil(H/2), ceil(W/2)); stride of the output.
@@ -434,8 +434,9 @@ class LayerSpec:
 
     Two methods of a module are used where it has them: ``reparameterize()`` merges branches in place before inference;
     ``flops(*inputs)`` tells the floating-point operations of its own arithmetic, other than convolutions and matrix
-    products, for these inputs. A class may have a classmethod ``adopt(foreign)``, which makes a module out of one of the
-    same name from other code, by its ``state_dict()`` and attributes, or raises ValueError saying what does not fit.
+    products, for these inputs. A class may have a classmethod ``adopt(foreign)``, which makes a module out of one of
+    the same name from other code, by its ``state_dict()`` and attributes, or raises ValueError saying what does not
+    fit.
 
     Attributes:
         id: unique over all specs of all kinds.

@@ -20,6 +20,8 @@ import torch
 import ultralytics.nn.tasks  # noqa: F401 - puts every layer's module into sys.modules
 from torch import nn
 
+from inspector_plugins.yolo11 import forks
+
 _LOCK = threading.Lock()  # torch keeps one list of allowed globals per process
 _SEGMENTATION = "ultralytics.nn.tasks.SegmentationModel"
 _PYTHON_2 = {"__builtin__": "builtins", "copy_reg": "copyreg"}  # what pickle protocol 2, torch's, calls them
@@ -41,7 +43,8 @@ def _operations(pickled: bytes) -> Iterator[tuple[pickletools.OpcodeInfo, Any, i
 
 
 class Allowlist:
-    """The globals that may be loaded: torch's own tensor helpers, network layers, and a few plain values.
+    """The globals that may be loaded: torch's own tensor helpers, network layers, a few plain values, and, as
+    modules without code, the classes of ultralytics' forks (:mod:`.forks`).
 
     Args:
         layers: further classes, those of layer plugins.
@@ -88,7 +91,7 @@ class Allowlist:
             return _PLAIN[name]
         if name.startswith(_LOST):
             return _stand_in(_Lost), _Lost
-        cls = self._layers.get(name) or _network_class(name)
+        cls = self._layers.get(name) or _network_class(name) or forks.foreign_class(name)
         return None if cls is None else (_stand_in(cls), cls)
 
 

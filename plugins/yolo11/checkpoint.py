@@ -6,6 +6,7 @@ then ``torch.load(weights_only=True)`` loads it against :mod:`.allowlist`. Nothi
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import io
 import pickle
@@ -28,6 +29,7 @@ from torch import nn
 from ultralytics.nn.modules.head import Segment, YOLOESegment
 from ultralytics.nn.tasks import SegmentationModel
 
+from inspector_plugins.yolo11 import forks
 from inspector_plugins.yolo11.allowlist import Allowlist, named_globals
 
 _LARGEST_FILE = 4 << 30
@@ -102,8 +104,10 @@ def load(path: Path, layers: Sequence[LayerSpec] = ()) -> Checkpoint:
     """
     data = _read(path)
     names = _named(path.name, data)
-    allowlist = Allowlist(cls for layer in layers for cls in layer.load())
-    _refuse(path.name, allowlist.missing(names))
+    classes = _classes(names, layers)
+    allowlist = Allowlist(classes)
+    if missing := allowlist.missing(names):
+        _refuse(path.name, [*missing, *forks.without_counterpart(names, classes)])
     try:
         with allowlist.in_force(names):
             content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
@@ -113,11 +117,53 @@ def load(path: Path, layers: Sequence[LayerSpec] = ()) -> Checkpoint:
             "choose the best.pt of a training"
         ) from error
     model = _model(path.name, content)
+    if forks.is_foreign(names):
+        _adopt(path.name, model, classes)
     try:
         return _prepared(model, content, hashlib.sha256(data).hexdigest())
     except _UNUSABLE as error:
         raise InputError(
             f"{path.name} holds a model that cannot be used ({_short(error)}); train or save it with ultralytics again"
+        ) from error
+
+
+def _classes(names: set[str], layers: Sequence[LayerSpec]) -> list[type]:
+    """The classes of those plugins whose layers the globals ``names`` mention; of all, where that is not enough.
+
+    Importing the layers of a plugin takes time, timm's a second.
+    """
+    lacking = Allowlist().missing(names)
+    if not lacking and not forks.is_foreign(names):
+        return []
+    near = [
+        layer
+        for layer in layers
+        if any(name.startswith(f"{getattr(layer.load, '__module__', '')}.") for name in lacking)
+    ]
+    classes = [cls for layer in near for cls in layer.load()]
+    if forks.is_foreign(names) or Allowlist(classes).missing(names):
+        classes += [cls for layer in layers if layer not in near for cls in layer.load()]
+    return classes
+
+
+def _adopt(name: str, model: SegmentationModel, classes: Sequence[type]) -> None:
+    """Bring a fork's model to our classes, and see that it computes."""
+    try:
+        forks.adopt(model, classes)
+    except forks.Misfit as error:
+        listed = [f"{origin} ({reason})" for origin, reason in error.reasons.items()]
+        more = f" and {len(listed) - 5} more" if len(listed) > 5 else ""
+        raise InputError(
+            f"{name} comes from a fork of ultralytics and needs what is not here: {'; '.join(listed[:5])}{more}; "
+            "install a plugin that brings it, or train the architecture here, see 'bearing-inspector architectures'"
+        ) from error
+    try:
+        with torch.no_grad():
+            copy.deepcopy(model).float().eval()(torch.zeros(1, 3, 64, 64))
+    except _UNUSABLE as error:
+        raise InputError(
+            f"{name} comes from a fork of ultralytics whose network does not fit our layers ({_short(error)}); "
+            "train the architecture here, see 'bearing-inspector architectures'"
         ) from error
 
 
@@ -188,6 +234,12 @@ def _refuse(name: str, missing: Sequence[str]) -> None:
         )
     if unknown := [item for item in missing if not item.startswith(_TASKS)]:
         unknown.sort(key=lambda item: not item.startswith("ultralytics."))
+        if lacking := {plugin: item for item in unknown if (plugin := _plugin_of(item))}:
+            which = " and ".join(f"the plugin {plugin!r}" for plugin in sorted(lacking))
+            raise InputError(
+                f"{name} needs {which}, as it contains {', '.join(sorted(lacking.values()))}; "
+                "enable or install it, see 'bearing-inspector plugins list'"
+            )
         more = f" and {len(unknown) - 3} more" if len(unknown) > 3 else ""
         raise InputError(
             f"{name} needs {', '.join(unknown[:3])}{more}, which no installed plugin brings; "
@@ -198,6 +250,13 @@ def _refuse(name: str, missing: Sequence[str]) -> None:
         raise InputError(
             f"{name} is {_OTHER_TASKS.get(kind, f'a {kind}')} model; a segmentation model (…-seg) is needed"
         )
+
+
+def _plugin_of(item: str) -> str:
+    """The plugin whose class the global ``item`` is, by our two ways of naming its module; empty for another."""
+    root, _, rest = item.partition(".")
+    known = root in ("inspector_plugins", "bearing_inspector_dropins")
+    return rest.partition(".")[0].replace("%2E", ".") if known else ""
 
 
 def _model(name: str, content: object) -> SegmentationModel:
@@ -260,6 +319,8 @@ def _imgsz(content: dict[str, Any], stride: int) -> int:
 
 def _architecture(model: SegmentationModel) -> str:
     """Its name by its configuration, such as ``yolo11n-seg``; by its layers where the configuration has none."""
+    if ours := model.yaml.get("architecture"):
+        return str(ours)
     stem = re.split(r"[\\/]", str(model.yaml.get("yaml_file", "")))[-1].rpartition(".")[0]
     scale = str(model.yaml.get("scale", ""))
     if not stem:

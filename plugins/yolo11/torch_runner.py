@@ -15,7 +15,7 @@ prepare_torch()
 
 import torch
 
-from inspector_plugins.yolo11 import checkpoint, decode, devices
+from inspector_plugins.yolo11 import build, checkpoint, decode, devices
 
 _BATCH_ON_CUDA = 8
 
@@ -75,7 +75,7 @@ class TorchModel:
             # As ultralytics predicts: the head that needs NMS where there are two, as in yolo26.
             opened.model.end2end = False
             opened.model.model[-1].max_det = max(max_detections, 300)  # of an end-to-end head
-            self._network: Any = opened.model.fuse(verbose=False).to(place, self._type)
+            self._network: Any = build.prepare_for_inference(opened.model).to(place, self._type)
             self._network.to(memory_format=torch.channels_last)
             self._end_to_end = bool(self._network.end2end)
             prediction, prototypes = self._run(np.zeros((1, 2 * self._stride, 2 * self._stride, 3), np.uint8))
