@@ -1,1 +1,47 @@
-"""Being written."""
+"""Brings FreqFusion, a neck that sharpens while it fuses, and the CARAFE upsampler on which it builds."""
+
+from __future__ import annotations
+
+from inspector.api import LayerSpec, Text, hookimpl
+
+PLUGIN = {
+    "id": "freqfusion",
+    "version": "1.0",
+    "api": 1,
+    "kinds": ["layer"],
+    "description": "Layers: the FreqFusion neck and the CARAFE upsampler",
+    "description_zh": "网络层：FreqFusion 颈部与 CARAFE 上采样",
+}
+
+
+def _neck() -> list[type]:
+    from inspector_plugins.freqfusion import blocks, layers
+
+    return [blocks.FreqFusionNeck, layers.FreqFusion, layers.FreqFusionSum, layers.LocalSimGuidedSampler]
+
+
+def _upsampler() -> list[type]:
+    from inspector_plugins.freqfusion import blocks
+
+    return [blocks.CarafeUpsample]
+
+
+@hookimpl
+def inspector_layers() -> list[LayerSpec]:
+    return [
+        LayerSpec(
+            id="freqfusion",
+            title=Text("FreqFusion neck", "FreqFusion 颈部"),
+            kind="neck",
+            load=_neck,
+            paper="Chen et al. 2024, arXiv 2408.12879",
+            presets={"freqfusion": "+neck=freqfusion"},
+        ),
+        LayerSpec(
+            id="carafe",
+            title=Text("CARAFE upsampling", "CARAFE 上采样"),
+            kind="upsample",
+            load=_upsampler,
+            paper="Wang et al. 2019, arXiv 1905.02188",
+        ),
+    ]

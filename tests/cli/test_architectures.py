@@ -1,0 +1,48 @@
+import json
+
+import pytest
+
+from inspector.__main__ import main
+
+
+def call(capsys, *arguments):
+    code = main(["architectures", *arguments])
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+def test_the_list(capsys):
+    code, out, _ = call(capsys)
+    assert code == 0 and "yolo11n-seg-cgnet" in out and "+neck=freqfusion" in out and "timm/NAME" in out
+    entries = json.loads(call(capsys, "--json")[1])
+    assert {entry["kind"] for entry in entries} == {"base", "preset", "modifier"}
+    assert all(entry["paper"] and entry["title_zh"] for entry in entries)
+
+
+def test_one_architecture(capsys):
+    code, out, _ = call(capsys, "yolo11n-seg")
+    assert code == 0 and "203 layers, 2,842,803 parameters, 9.63 GFLOPs at 640 x 640, stride 8, 16, 32" in out
+    document = json.loads(call(capsys, "yolo11n-seg+neck=freqfusion", "--imgsz", "320", "--json")[1])
+    assert document["stride"] == [8, 16, 32] and document["imgsz"] == 320
+    assert "freqfusion" in document["rows"][12]["module"]
+
+
+@pytest.mark.parametrize(
+    "arguments, said",
+    [
+        (["yolo11n-seg+block=nope"], "There is no block 'nope'"),
+        (["yolo11n-seg", "--imgsz", "1"], "--imgsz: 1 lies outside"),
+        (["yolo11n-seg", "--check"], "--check looks at all architectures"),
+        (["--check", "--only", "nothing-like-this"], "No architecture contains 'nothing-like-this'"),
+    ],
+)
+def test_bad_input(capsys, arguments, said):
+    code, out, err = call(capsys, *arguments)
+    assert code == 2 and not out and said in err and err.count("\n") == 1
+
+
+def test_the_check_runs_in_processes_and_counts(capsys):
+    code, out, err = call(capsys, "--check", "--only", "yolo11n-seg+block=dilated_reparam", "--sample", "2", "--json")
+    document = json.loads(out)
+    assert code == 0 and document["passed"] == 2 == len(document["checked"]) and document["failed"] == {}
+    assert "1/2  ok" in err and "2/2  ok" in err
