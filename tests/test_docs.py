@@ -13,7 +13,7 @@ from inspector.registry import Registry, install, load
 from inspector.registry.manifest import KINDS, Manifest
 
 TEXT = (Path(__file__).parent.parent / "docs" / "plugins.md").read_text("utf-8")
-FILES = ("numpy_stack.py", "bad_parts.py", "eca/__init__.py", "eca/layers.py")
+FILES = ("numpy_stack.py", "bad_parts.py", "eca/__init__.py", "eca/layers.py", "plain/__init__.py", "plain/layers.py")
 
 
 def blocks() -> dict[str, str]:
@@ -25,12 +25,12 @@ def blocks() -> dict[str, str]:
     return found
 
 
-def test_the_page_has_the_examples_in_about_20_lines():
+def test_the_page_has_the_examples_in_about_20_or_30_lines():
     code = blocks()
     assert tuple(code) == FILES
     for name, text in code.items():
         lines = [line for line in text.splitlines() if line.strip()]
-        assert len(lines) <= 24, name
+        assert len(lines) <= (32 if name.startswith("plain") else 24), name
         assert "inspector" not in text.replace("inspector.api", "").replace("inspector_", "")
 
 
@@ -42,7 +42,7 @@ def registry(request, tmp_path, monkeypatch) -> Registry:
     for name, code in blocks().items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(code, encoding="utf-8")
-    names = ("numpy_stack", "bad_parts", "eca")
+    names = ("numpy_stack", "bad_parts", "eca", "plain")
     if request.param == "drop-in":
         for name in names:
             file = folder / f"{name}.py"
@@ -104,7 +104,7 @@ def test_the_layer_computes_what_the_paper_says(registry):
 
     (main,) = registry.layer("eca").load()
     torch.manual_seed(0)
-    layer = main(4, 6).eval()
+    layer = main(4, 6, 8).eval()
     x = torch.randn(2, 4, 9, 7)
     with torch.no_grad():
         y = layer.project(x)
@@ -112,6 +112,14 @@ def test_the_layer_computes_what_the_paper_says(registry):
         weights = torch.stack([(means[:, i : i + 3] * layer.weigh.weight[0, 0]).sum(1) for i in range(6)], 1).sigmoid()
         assert torch.allclose(layer(x), y * weights[:, :, None, None], atol=1e-6)
     assert pickle.loads(pickle.dumps(main)) is main  # a checkpoint names it by module and class
+
+
+def test_the_layers_stand_in_architectures(registry):
+    from inspector_plugins.yolo11.architectures import YoloArchitectures
+
+    known = YoloArchitectures(tuple(registry.layers.values()))
+    known.check("yolo11n-seg-eca")
+    known.check("yolo11n-seg+backbone=plain+block=eca+neck=gated")
 
 
 def test_every_hook_spec_and_manifest_key_is_documented():

@@ -209,6 +209,7 @@ def inspector_layers():
             kind="block",
             load=load,
             paper="Hu, Shen, Sun 2018, arXiv 1709.01507",
+            presets={"NAME": "+block=NAME"},  # yolo11n-seg-NAME
         )
     ]
 
@@ -231,12 +232,12 @@ from torch import nn
 class SqueezeExcitation(nn.Module):
     """Convolution 3x3, then each channel is weighed by what the whole picture shows.
 
-    Takes (N, c1, H, W), returns (N, c2, H, W).
+    Takes (N, c1, H, W), returns (N, c2, H, W). stride: pixels of the picture one pixel of the map stands for.
     """
 
-    def __init__(self, c1: int, c2: int, reduction: int = 4) -> None:
+    def __init__(self, c1: int, c2: int, stride: int) -> None:
         super().__init__()
-        hidden = max(c2 // reduction, 1)
+        hidden = max(c2 // 4, 1)
         self.convolve = nn.Sequential(nn.Conv2d(c1, c2, 3, padding=1, bias=False), nn.BatchNorm2d(c2), nn.SiLU())
         self.weigh = nn.Sequential(nn.Linear(c2, hidden), nn.ReLU(), nn.Linear(hidden, c2), nn.Sigmoid())
 

@@ -58,7 +58,7 @@ def test_the_new_layer_computes_and_can_be_named_by_a_checkpoint(made):
     import torch
 
     (main,) = made("layer").load()
-    layer = main(8, 12).eval()
+    layer = main(8, 12, 16).eval()
     assert layer(torch.zeros(2, 8, 5, 7)).shape == (2, 12, 5, 7)
     assert pickle.loads(pickle.dumps(main)) is main
     assert f"{main.__module__}.{main.__name__}" == "bearing_inspector_dropins.my_layer.layers.SqueezeExcitation"
