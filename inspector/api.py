@@ -347,8 +347,8 @@ class ModelSpec:
         suffixes: of the weights files it opens, lower case with dot; empty for a model that needs no file.
         bundled: models that ship with the plugin: name -> weights file (None where it needs none); the first is
             the default.
-        train: ``train(data: Path, model: str, output: Path, layers=…, report=…, **options) -> Path of best.pt``, where
-            it can.
+        train: ``train(data: Path | None, model: str | None, output: Path, layers=…, report=…, **options)`` -> path of
+            ``best.pt``, where it can; data and model may be None where ``output`` holds a training to go on with.
         train_options: options of ``train``.
         validate: ``validate(weights: Path, data: Path, layers, output: Path | None, **options)`` -> figures for JSON,
             where it can; pictures of curves go into ``output``.

@@ -57,6 +57,8 @@ def _go_offline() -> None:
     os.environ["WANDB_MODE"] = "disabled"
     os.environ["YOLO_CONFIG_DIR"] = str(data_folder() / "ultralytics")
     (data_folder() / "ultralytics").mkdir(exist_ok=True)
+    # OpenVINO would send an event at its mere import; without the package it takes a stub of its own.
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
 
 def _repair_torchvision() -> Torchvision:

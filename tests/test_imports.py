@@ -19,6 +19,7 @@ ARROWS = {
     "logs": {"domain", "paths"},
     "frameworks": {"paths"},
     "synthesis": {"domain"},
+    "conversion": {"domain", "imaging", "paths"},
     "settings": {"api", "domain", "paths"},
     "history": {"domain", "paths"},
     "registry": {"api", "domain", "paths"},

@@ -22,6 +22,7 @@ COMMANDS = {
     "validate": "measure a model on a data set: precision, recall, mAP, curves",
     "export-model": "write a model as ONNX, OpenVINO or TorchScript",
     "architectures": "list what can be trained; what one costs; check all",
+    "convert": "make a data set out of labels of labelme, CVAT and Roboflow",
     "synthesize": "make a data set of synthetic bearing pictures",
     "plugins": "list, check, install, remove, switch and write plugins",
     "history": "search, show, export and purge what was inspected",

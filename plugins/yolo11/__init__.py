@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from inspector.api import InputError, LayerSpec, Model, ModelSpec, Option, Text, assets, hookimpl
+from inspector.api import Architectures, InputError, LayerSpec, Model, ModelSpec, Option, Text, assets, hookimpl
 
 PLUGIN = {
     "id": "yolo11",
@@ -27,10 +27,30 @@ def open_model(weights: Path | None, device: str, layers: Sequence[LayerSpec], *
     return TorchModel(weights, device, layers, **options)
 
 
-def _train(data: Path, model: str, output: Path, **options: Any) -> Path:
+def _train(data: Path | None, model: str | None, output: Path, **options: Any) -> Path:
     from inspector_plugins.yolo11.train import train
 
     return train(data, model, output, **options)
+
+
+def _validate(
+    weights: Path, data: Path, layers: Sequence[LayerSpec], output: Path | None, **options: Any
+) -> dict[str, Any]:
+    from inspector_plugins.yolo11.evaluate import evaluate
+
+    return evaluate(weights, data, layers, output, **options)
+
+
+def _export(weights: Path, format: str, output: Path | None, layers: Sequence[LayerSpec], **options: Any) -> Path:
+    from inspector_plugins.yolo11.export import export
+
+    return export(weights, format, output, layers, **options)
+
+
+def _architectures(layers: Sequence[LayerSpec]) -> Architectures:
+    from inspector_plugins.yolo11.architectures import YoloArchitectures
+
+    return YoloArchitectures(layers)
 
 
 @hookimpl
@@ -81,6 +101,79 @@ def inspector_models() -> list[ModelSpec]:
                     maximum=256,
                 ),
             ),
+            architectures=_architectures,
+            validate=_validate,
+            validate_options=(
+                Option("split", str, "val", Text("Split", "数据划分"), choices=("train", "val", "test")),
+                Option(
+                    "imgsz",
+                    int,
+                    None,
+                    Text("Input size", "输入尺寸"),
+                    Text(
+                        "Side length in pixels to which pictures are scaled; empty: as the model was trained",
+                        "图片缩放到的边长（像素）；留空则与训练时相同",
+                    ),
+                    minimum=32,
+                    maximum=4096,
+                ),
+                Option(
+                    "conf",
+                    float,
+                    0.001,
+                    Text("Smallest score", "最低置信度"),
+                    Text("Smallest score that counts; mAP needs a small one", "计入的最低置信度；计算 mAP 需取较小值"),
+                    minimum=0,
+                    maximum=1,
+                ),
+                Option(
+                    "iou",
+                    float,
+                    0.7,
+                    Text("Largest overlap", "最大重叠（IoU）"),
+                    Text("Largest overlap of two defects of one class", "同类两个缺陷之间允许的最大重叠"),
+                    minimum=0,
+                    maximum=1,
+                ),
+                Option("batch", int, 16, Text("Pictures at once", "批大小"), minimum=1, maximum=1024),
+                Option(
+                    "device",
+                    str,
+                    "auto",
+                    Text("Device", "设备"),
+                    Text("auto, cpu, cuda or cuda:N", "auto、cpu、cuda 或 cuda:N"),
+                ),
+                Option(
+                    "native_masks",
+                    bool,
+                    False,
+                    Text("Masks in full size", "全尺寸掩膜"),
+                    Text(
+                        "Compare masks at the size of the network's input, not at a quarter of it; slower, stricter",
+                        "按网络输入尺寸（而非其四分之一）比较掩膜；更慢、更严格",
+                    ),
+                ),
+            ),
+            export=_export,
+            export_formats=("openvino", "onnx", "torchscript"),
+            export_options=(
+                Option(
+                    "imgsz",
+                    int,
+                    None,
+                    Text("Input size", "输入尺寸"),
+                    Text("Side length of the input; empty: as the model was trained", "输入边长；留空则与训练时相同"),
+                    minimum=32,
+                    maximum=4096,
+                ),
+                Option(
+                    "half",
+                    bool,
+                    False,
+                    Text("16-bit weights", "半精度权重"),
+                    Text("Half the size; with OpenVINO only", "文件大小减半；仅用于 OpenVINO"),
+                ),
+            ),
             train=_train,
             train_options=(
                 Option("epochs", int, 100, Text("Epochs", "训练轮数"), minimum=1, maximum=10_000),
@@ -125,6 +218,33 @@ def inspector_models() -> list[ModelSpec]:
                     Text("Precision", "精度"),
                     Text("auto: bf16 where the device has it", "auto：设备支持时使用 bf16"),
                     choices=("auto", "f32", "bf16"),
+                ),
+                Option(
+                    "weights",
+                    str,
+                    None,
+                    Text("Start weights", "起始权重"),
+                    Text(
+                        "Checkpoint whose weights are taken over into the architecture where they fit",
+                        "从该检查点取用与所选结构相符的权重",
+                    ),
+                ),
+                Option(
+                    "resume",
+                    bool,
+                    False,
+                    Text("Go on", "继续训练"),
+                    Text(
+                        "Go on with the training in the output folder after its last whole epoch",
+                        "从输出文件夹中最后一个完整轮次继续训练",
+                    ),
+                ),
+                Option(
+                    "check",
+                    bool,
+                    False,
+                    Text("Only check", "仅检查"),
+                    Text("Only check the data set; nothing is trained", "仅检查数据集，不进行训练"),
                 ),
                 Option(
                     "workers",

@@ -1,6 +1,7 @@
 """Training from the command line, with a training that is as small as one can be."""
 
 import json
+import shutil
 import signal
 import sys
 import time
@@ -25,11 +26,13 @@ def test_a_model_is_trained_and_then_inspects(start, program, data, tmp_path):
     process = start(
         *("train", "--data", data, "--output", output, "--json"),
         *("--epochs", 2, "--imgsz", 64, "--batch", 12, "--device", "cpu", "--precision", "f32"),
+        *("--weights", "bearing-yolo11n-seg"),
     )
     out, err = process.communicate(timeout=250)
     assert process.returncode == 0, err
     assert json.loads(out) == {"best": str(output / "weights" / "best.pt"), "output": str(output)}
     assert "epoch 1/2" in err and "epoch 2/2" in err and "example.invalid" not in err
+    assert "train: 10 of 10 pictures are used" in err and "Taken over from bearing-yolo11n-seg.pt: 561 of 561" in err
     code, out, _ = program(
         *("inspect", data.parent / "images" / "train", "--model", output / "weights" / "best.pt"),
         *("--json", "--export", "none"),
@@ -48,6 +51,72 @@ def test_ctrl_c_ends_it(start, data, tmp_path):
     out, err = process.communicate(timeout=100)
     assert process.returncode == 130 and out == "" and err.endswith("bearing-inspector: interrupted\n")
     assert "Traceback" not in err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_after_a_kill_and_ctrl_c_it_goes_on(start, program, data, tmp_path):
+    output = tmp_path / "out"
+    words = ("--epochs", 500, "--imgsz", 64, "--device", "cpu", "--precision", "f32")
+    for signals, beginning, code in (
+        (signal.SIGKILL, ("--data", data, *words), -signal.SIGKILL),
+        (signal.SIGINT, (), 130),
+    ):
+        process = start("train", *beginning, "--output", output, *(() if beginning else ("--resume",)))
+        line = ""
+        while line != "" or process.poll() is None:
+            line = process.stderr.readline()
+            if line.startswith("epoch "):
+                break
+        said = int(line.split()[1].partition("/")[0])
+        process.send_signal(signals)
+        _, err = process.communicate(timeout=100)
+        assert process.returncode == code and "Traceback" not in err, err
+        numbers = [int(row.partition(",")[0]) for row in (output / "results.csv").read_text("utf-8").splitlines()[1:]]
+        assert numbers == list(range(1, len(numbers) + 1)) and len(numbers) >= said
+        assert all((output / "weights" / f"{name}.pt").stat().st_size > 5e6 for name in ("last", "best", "resume"))
+    assert said > 1 and "go on with: train --resume --output" in err
+    assert err.endswith("bearing-inspector: interrupted\n")
+    code, _, err = program("train", "--resume", "--output", output, "--imgsz", 96)
+    assert code == 2 and "has --imgsz 64, not 96" in err
+    code, out, _ = program(
+        "inspect", data.parent / "images" / "val", "--model", output / "weights" / "last.pt", "--json"
+    )
+    assert code == 0 and json.loads(out)["counts"]["inspected"] == 1
+
+
+def test_a_data_set_is_only_checked(program, data, tmp_path):
+    code, out, err = program("train", "--check", "--data", data, "--json")
+    assert (code, err) == (0, "") and json.loads(out)["usable"]
+    assert json.loads(out)["splits"]["train"]["pictures"] == 10
+    code, out, err = program("train", "--check", "--data", data)
+    assert (code, err) == (0, "") and out.startswith("train: 10 of 10 pictures are used")
+    faulty = tmp_path / "set"
+    shutil.copytree(data.parent, faulty)
+    label = next((faulty / "labels" / "train").iterdir())
+    label.write_text("3 0 0 1 0 1 1\n", "utf-8")
+    code, out, err = program("train", "--check", "--data", faulty / "data.yaml", "--json")
+    assert code == 2 and err.count("\n") == 1 and f"{label.name} line 1" in err
+    assert not json.loads(out)["usable"] and json.loads(out)["refusal"] in err
+    code, out, err = program("train", "--data", faulty / "data.yaml", "--output", tmp_path / "out")
+    assert (code, out) == (2, "") and not (tmp_path / "out").exists()
+    assert err.splitlines()[-1].endswith(
+        json.loads(program("train", "--check", "--data", faulty / "data.yaml", "--json")[1])["refusal"]
+    )
+
+
+@pytest.mark.parametrize(
+    "words, complaint",
+    [
+        (["--output", "out"], "--data is needed"),
+        (["--data", "d.yaml"], "--output is needed"),
+        (["--resume", "--output", "out"], "There is no training in"),
+        (["--check", "--data", "d.yaml", "--output", "out"], "--check trains nothing"),
+        (["--check", "--data", "d.yaml"], "d.yaml does not exist"),
+    ],
+)
+def test_what_is_missing_is_told(program, tmp_path, monkeypatch, words, complaint):
+    monkeypatch.chdir(tmp_path)
+    refused(program("train", *words), complaint, tmp_path / "out")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,223 @@
+"""Writes a checkpoint as ONNX, OpenVINO or TorchScript, in ultralytics' layout and with its metadata.
+
+Its own exporter installs packages and chooses the file's place itself. Here the network is loaded by allow-list, merged
+and fused, traced once, and appears under its final name only when it is complete. OpenVINO reads the ONNX form: its own
+``convert_model`` is not needed.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import tempfile
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from inspector.api import (
+    InputError,
+    InspectorError,
+    LayerSpec,
+    __version__,
+    long_path,
+    prepare_torch,
+    publish,
+    temporary_beside,
+)
+
+prepare_torch()
+
+import torch
+import yaml
+from ultralytics.nn.tasks import SegmentationModel
+
+from inspector_plugins.yolo11 import build, checkpoint
+
+FORMATS = ("openvino", "onnx", "torchscript")
+_ENDINGS = {"openvino": "_openvino_model", "onnx": ".onnx", "torchscript": ".torchscript"}
+_OPSET = 17
+
+
+def export(
+    weights: Path,
+    format: str,
+    output: Path | None = None,
+    layers: Sequence[LayerSpec] = (),
+    *,
+    imgsz: int | None = None,
+    half: bool = False,
+) -> Path:
+    """Write the network for pictures (1, 3, imgsz, imgsz), RGB from 0 to 1.
+
+    Its outputs are ``output0``, the predictions (1, 4 + classes + 32, anchors) with boxes as x y w h in pixels, and
+    ``output1``, the mask prototypes (1, 32, imgsz / 4, imgsz / 4).
+
+    Args:
+        weights: an ultralytics segmentation checkpoint.
+        format: ``openvino`` (a folder), ``onnx`` or ``torchscript`` (a file).
+        output: where to; None: beside the checkpoint, named after it.
+        layers: layers of plugins that the checkpoint may contain.
+        imgsz: side length of its input, rounded up to the stride; None: as trained.
+        half: keep the weights in 16 bit, half the size; with OpenVINO only.
+
+    Returns:
+        The file or folder that was written.
+
+    Raises:
+        InputError: for a checkpoint, format or output that cannot be used.
+        InspectorError: where the network has something in it that the format cannot express.
+    """
+    if format not in FORMATS:
+        raise InputError(f"Unknown format {format!r}; use one of {', '.join(FORMATS)}")
+    if half and format != "openvino":
+        raise InputError(f"half is for the format openvino, not {format}; leave it off")
+    opened = checkpoint.load(weights, layers)
+    final = output or weights.with_name(weights.stem + _ENDINGS[format])
+    _check_output(final, format)
+    size = -(-(imgsz or opened.imgsz) // opened.stride) * opened.stride
+    network = _prepared(opened.model, format)
+    metadata = _metadata(opened, network, size, half)
+    picture = torch.zeros(1, 3, size, size)
+    with _explained(weights, format), _quiet(), torch.no_grad():
+        network(picture)  # settles what is made at the first pass for a size, such as anchors
+        content = (_torchscript if format == "torchscript" else _onnx)(network, picture, metadata)
+    if format == "openvino":
+        return _write_openvino(final, weights.stem, content, metadata, half)
+    return _write_file(final, content)
+
+
+def _check_output(final: Path, format: str) -> None:
+    if final.is_symlink() or long_path(final).exists():
+        raise InputError(f"{final} exists already; move it away, or name another place with --output")
+    if format == "openvino" and final.suffix.lower() in (".xml", ".bin"):
+        raise InputError(f"openvino is written as a folder; name one such as {final.stem}{_ENDINGS[format]}")
+    if format != "openvino" and final.suffix.lower() != _ENDINGS[format]:
+        raise InputError(f"{final.name} must end in {_ENDINGS[format]}, since other tools know the format by it")
+    if not long_path(final.parent).is_dir():
+        raise InputError(f"The folder {final.parent} does not exist; make it, or name another place with --output")
+
+
+def _prepared(model: SegmentationModel, format: str) -> Any:
+    """The network merged and fused, its head giving predictions and prototypes alone."""
+    model.end2end = False  # as we inspect: the head that needs NMS, where there are two
+    network = build.prepare_for_inference(model).eval().requires_grad_(False)
+    head = network.model[-1]
+    head.export, head.format, head.dynamic, head.shape = True, format, False, None
+    return network
+
+
+def _metadata(opened: checkpoint.Checkpoint, network: Any, size: int, half: bool) -> dict[str, Any]:
+    """What ultralytics and other tools read to use the network; and where it comes from."""
+    arguments: dict[str, Any] = {"batch": 1, "dynamic": False, "nms": False}
+    if half:
+        arguments["quantize"] = 16
+    return {
+        "description": f"{opened.architecture} for the classes {', '.join(opened.names)}",
+        "author": f"Bearing Inspector {__version__}",
+        "date": datetime.now().astimezone().isoformat(timespec="seconds"),
+        "version": __version__,
+        "license": "AGPL-3.0 License (https://ultralytics.com/license)",
+        "docs": "https://docs.ultralytics.com",
+        "stride": opened.stride,
+        "task": "segment",
+        "head": type(network.model[-1]).__name__,
+        "batch": 1,
+        "imgsz": [size, size],
+        "names": dict(enumerate(opened.names)),
+        "args": arguments,
+        "channels": 3,
+        "end2end": bool(network.end2end),
+        "architecture": opened.architecture,
+        "checkpoint_sha256": opened.sha256,
+    }
+
+
+def _torchscript(network: Any, picture: torch.Tensor, metadata: dict[str, Any]) -> bytes:
+    jit: Any = torch.jit
+    buffer = io.BytesIO()
+    traced = jit.trace(network, picture, strict=False, check_trace=False)
+    jit.save(traced, buffer, _extra_files={"config.txt": json.dumps(metadata)})
+    return buffer.getvalue()
+
+
+def _onnx(network: Any, picture: torch.Tensor, metadata: dict[str, Any]) -> bytes:
+    import onnx
+
+    buffer: Any = io.BytesIO()
+    torch.onnx.export(
+        network,
+        (picture,),
+        buffer,
+        dynamo=False,
+        opset_version=_OPSET,
+        input_names=["images"],
+        output_names=["output0", "output1"],
+    )
+    model = onnx.load_model_from_string(buffer.getvalue())
+    for key, value in metadata.items():
+        entry = model.metadata_props.add()
+        entry.key, entry.value = key, str(value)
+    model.producer_name, model.producer_version = "Bearing Inspector", __version__
+    return bytes(model.SerializeToString())
+
+
+def _write_file(final: Path, content: bytes) -> Path:
+    with _writing(final):
+        temporary = temporary_beside(long_path(final))
+        try:
+            temporary.write_bytes(content)
+            publish(temporary, long_path(final))
+        finally:
+            temporary.unlink(missing_ok=True)
+    return final
+
+
+def _write_openvino(final: Path, name: str, content: bytes, metadata: dict[str, Any], half: bool) -> Path:
+    import openvino
+
+    with _writing(final):
+        temporary = Path(tempfile.mkdtemp(prefix=".tmp-", dir=long_path(final.parent)))
+        try:
+            folder = temporary / "model"
+            folder.mkdir()
+            openvino.save_model(openvino.Core().read_model(content), folder / f"{name}.xml", compress_to_fp16=half)
+            text = yaml.safe_dump(metadata, allow_unicode=True, sort_keys=False)
+            (folder / "metadata.yaml").write_text(text, encoding="utf-8")
+            folder.rename(long_path(final))
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+    return final
+
+
+@contextmanager
+def _writing(final: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise InputError(
+            f"{final} cannot be written ({error.strerror or error}); name another place with --output"
+        ) from error
+
+
+@contextmanager
+def _explained(weights: Path, format: str) -> Iterator[None]:
+    """What torch cannot trace or express becomes one sentence."""
+    try:
+        yield
+    except (AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise InspectorError(
+            f"{weights.name} cannot be written as {format} ({type(error).__name__}: {reason}); try another format"
+        ) from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without torch's remarks on tracing: sizes are meant to become constants."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield

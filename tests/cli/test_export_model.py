@@ -1,0 +1,65 @@
+"""Writing a model for other runtimes from the command line."""
+
+import json
+import shutil
+
+import pytest
+
+from inspector.api import assets
+
+BUNDLED = assets() / "models" / "bearing-yolo11n-seg.pt"
+
+
+@pytest.fixture
+def weights(tmp_path):
+    (tmp_path / "模型").mkdir()
+    return shutil.copy(BUNDLED, tmp_path / "模型" / "best.pt")
+
+
+@pytest.mark.parametrize(
+    "format, name", [("onnx", "best.onnx"), ("torchscript", "best.torchscript"), ("openvino", "best_openvino_model")]
+)
+def test_it_is_written_beside_the_model(program, weights, format, name):
+    code, out, err = program("export-model", weights, "--format", format, "--imgsz", 64)
+    assert (code, out, err) == (0, f"Saved as {weights.with_name(name)}\n", "")
+    assert {file.name for file in weights.parent.iterdir()} == {"best.pt", name}
+    code, out, err = program("export-model", weights, "--format", format, "--imgsz", 64)
+    assert (code, out, err.count("\n")) == (2, "", 1) and f"{name} exists already" in err
+
+
+def test_elsewhere_and_as_json(program, tmp_path):
+    output = tmp_path / "a.onnx"
+    words = ("--format", "onnx", "--output", output, "--imgsz", 64, "--json")
+    code, out, err = program("export-model", "bearing-yolo11n-seg", *words)
+    assert code == 0, err
+    assert json.loads(out) == {"output": str(output), "format": "onnx"} and output.stat().st_size > 1e6
+
+
+@pytest.mark.parametrize(
+    "words, complaint",
+    [
+        (["--format", "tensorrt"], "--format 'tensorrt' is not one of openvino, onnx, torchscript"),
+        ([], "--format"),
+        (["--format", "onnx", "--imgsz", "31"], "--imgsz: '31' lies outside the range"),
+        (["--format", "onnx", "--half"], "half is for the format openvino"),
+        (["--format", "onnx", "--output", "missing/a.onnx"], "missing does not exist"),
+        (["--format", "onnx", "--output", "a.txt"], "a.txt must end in .onnx"),
+    ],
+)
+def test_bad_input_is_one_sentence(program, weights, monkeypatch, words, complaint):
+    monkeypatch.chdir(weights.parent)
+    code, out, err = program("export-model", weights, *words)
+    assert (code, out, err.count("\n")) == (2, "", 1) and complaint in err, err
+    assert [file.name for file in weights.parent.iterdir()] == ["best.pt"]
+
+
+def test_models_that_cannot_be_used(program, spots, weights):
+    cases = {
+        "nix.pt": "'nix.pt' does not exist",
+        "bearing-yolo11n-seg": "bearing-yolo11n-seg ships with the program; say with --output",
+        weights.parent: "no model file",
+        "spots": "The model spots has no weights file",
+    }
+    for model, complaint in cases.items():
+        code, out, err = program("export-model", model, "--format", "onnx")
+        assert (code, out, err.count("\n")) == (2, "", 1) and complaint in err, err
