@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from inspector.domain import Image
     from inspector.frameworks import prepare_torch
     from inspector.i18n import reason_text
-    from inspector.imaging import draw_inspection, read_image, write_image
+    from inspector.imaging import draw_inspection, joined, mask_polygons, read_image, write_image
     from inspector.paths import assets, long_path, plugin_folder, publish, safe_name, temporary_beside, unused_path
 
 __all__ = [
@@ -83,8 +83,10 @@ __all__ = [
     "assets",
     "draw_inspection",
     "hookimpl",
+    "joined",
     "judge",
     "long_path",
+    "mask_polygons",
     "plugin_folder",
     "prepare_torch",
     "publish",
@@ -107,6 +109,8 @@ _LAZY = {
     "read_image": "inspector.imaging",
     "write_image": "inspector.imaging",
     "draw_inspection": "inspector.imaging",
+    "joined": "inspector.imaging",
+    "mask_polygons": "inspector.imaging",
     "reason_text": "inspector.i18n",
     "prepare_torch": "inspector.frameworks",
     "long_path": "inspector.paths",

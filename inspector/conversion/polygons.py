@@ -1,8 +1,6 @@
 """Masks and several polygons as the one polygon that a line of a YOLO label holds, without losing holes or pieces.
 
-A hole, or a further piece, hangs on by a bridge of no width that is walked there and back; filled by the even-odd
-rule, as ultralytics does, it is the mask again (and a line of a pixel between pieces that lie apart). A mask's vertices
-lie on the pixels' outer corners, drawn in by INSET, so that cutting coordinates to whole pixels gives the very pixels.
+See :mod:`inspector.imaging.polygons` for how a hole or a further piece hangs on.
 """
 
 from __future__ import annotations
@@ -10,42 +8,22 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from inspector.conversion.labels import Polygon
+from inspector.domain import Mask
+from inspector.imaging.polygons import joined, mask_rings
 
-INSET = 0.1  # px
 _THINNEST = 0.02  # px
 
 
 def of_mask(pixels: NDArray[np.bool_], x: int = 0, y: int = 0) -> tuple[Polygon | None, bool]:
     """One polygon of a mask (h, w) at column x and row y, None of an empty one; and whether it has bridges."""
-    # Doubled, a pixel has a left and a right half, so that its two edges can be told apart.
-    big = cv2.resize(pixels.astype(np.uint8), None, fx=2, fy=2, interpolation=cv2.INTER_NEAREST)
-    contours, family = cv2.findContours(big, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
-    if not contours:
+    pieces = mask_rings(Mask(x, y, pixels.astype(bool)))
+    if not pieces:
         return None, False
-    parents = family[0, :, 3]
-    points = [ring[:, 0].astype(np.float64) for ring in contours]
-    rings = [ring // 2 + np.where(ring % 2, 1 - INSET, INSET) + (x, y) for ring in points]
-    outer = np.flatnonzero(parents < 0)
-    pieces = [joined([rings[ring], *(rings[hole] for hole in np.flatnonzero(parents == ring))]) for ring in outer]
-    return joined(pieces), len(rings) > 1
-
-
-def joined(rings: Sequence[Polygon]) -> Polygon:
-    """All rings as one polygon; each hangs on a vertex near it of those before it."""
-    whole = rings[0]
-    for ring in rings[1:]:
-        there = 0
-        for _ in range(2):  # not the very nearest pair, which takes a search over all pairs
-            here = int(((whole - ring[there]) ** 2).sum(1).argmin())
-            there = int(((ring - whole[here]) ** 2).sum(1).argmin())
-        loop = np.concatenate([ring[there:], ring[: there + 1]])
-        whole = np.concatenate([whole[: here + 1], loop, whole[here:]])
-    return whole
+    return joined([joined(rings) for rings in pieces]), sum(map(len, pieces)) > 1
 
 
 def union(rings: Sequence[Polygon]) -> Polygon:

@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from inspector.api import Detection, Inspection, RunInfo
+from inspector.api import Detection, Inspection, RunInfo, mask_polygons
 
 from .._shared.drafts import put
 from .pictures import Names, save_picture, suffix_of
-from .polygons import pieces, simplified
+from .polygons import simplified
 
 _TOLERANCE = 0.75  # px between a mask's edge and its polygon: fewer vertices to move by hand
 
@@ -51,7 +51,7 @@ class Labelme:
 
 
 def _shapes(found: Detection, group: int) -> list[dict[str, Any]]:
-    parts = pieces(found.mask) if found.mask else []
+    parts = mask_polygons(found.mask) if found.mask else []
     x1, y1, x2, y2 = found.box
     kind = "polygon" if parts else "rectangle"
     outlines = [simplified(part, _TOLERANCE).round(2).tolist() for part in parts] or [[[x1, y1], [x2, y2]]]

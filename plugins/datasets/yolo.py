@@ -8,11 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from inspector.api import Detection, Inspection, RunInfo
+from inspector.api import Detection, Inspection, RunInfo, joined, mask_polygons
 
 from .._shared.drafts import put
 from .pictures import Classes, Names, save_picture
-from .polygons import joined, pieces
 
 
 class Yolo:
@@ -40,7 +39,7 @@ class Yolo:
         put(self._folder / "labels" / f"{stem}.txt", "".join(lines).encode("ascii"))
 
     def _line(self, found: Detection, width: int, height: int) -> str:
-        parts = pieces(found.mask) if found.mask else []
+        parts = mask_polygons(found.mask) if found.mask else []
         if parts:
             polygon = joined(parts)
         else:

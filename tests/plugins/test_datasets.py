@@ -18,6 +18,7 @@ from inspector.api import (
     RunInfo,
     Verdict,
     check_options,
+    mask_polygons,
     prepare_torch,
     read_image,
     write_image,
@@ -105,20 +106,20 @@ def iou(a: np.ndarray, b: np.ndarray) -> float:
 def test_polygons_fill_to_the_very_mask(name):
     bitmap = shapes()[name]
     canvas = np.zeros(bitmap.shape, np.uint8)
-    for polygon in polygons.pieces(mask(bitmap)):
+    for polygon in mask_polygons(mask(bitmap)):
         cv2.fillPoly(canvas, [polygon.astype(np.int32)], 1)
     assert (canvas.astype(bool) == bitmap).all()
 
 
 def test_a_mask_without_pixels_has_no_polygon():
-    assert polygons.pieces(Mask(3, 4, np.zeros((5, 6), bool))) == []
+    assert mask_polygons(Mask(3, 4, np.zeros((5, 6), bool))) == []
 
 
 @pytest.mark.parametrize("name", shapes())
 def test_simpler_polygons_keep_the_shape(name):
     bitmap = shapes()[name]
     canvas, fewer = np.zeros(bitmap.shape, np.uint8), 0
-    for polygon in polygons.pieces(mask(bitmap)):
+    for polygon in mask_polygons(mask(bitmap)):
         simple = polygons.simplified(polygon, 0.75)
         fewer += len(polygon) - len(simple)
         cv2.fillPoly(canvas, [simple.astype(np.int32)], 1)
