@@ -1,12 +1,21 @@
-"""The model that a user names, for the commands that measure and convert one."""
+"""What the commands on models share: the model that a user names, and the folder for results when none is named."""
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 
+from inspector import paths
 from inspector.api import ModelSpec
 from inspector.domain import InputError
 from inspector.registry import Registry
+from inspector.settings import Settings
+
+
+def results_folder(command: str, model: str) -> Path:
+    """A new folder for what ``command`` finds out about ``model``, such as ``2026-11-23 101500 validate best``."""
+    folder = Settings.load().get("output_folder") or paths.results_folder()
+    return Path(folder) / paths.safe_name(f"{datetime.now():%Y-%m-%d %H%M%S} {command} {model}")
 
 
 def find(catalogue: Registry, text: str) -> tuple[ModelSpec, Path]:

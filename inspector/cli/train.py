@@ -10,7 +10,7 @@ from typing import Any
 
 from inspector import registry
 from inspector.api import ModelSpec
-from inspector.cli import console, options
+from inspector.cli import console, models, options
 from inspector.cli.console import emit, remark, say
 from inspector.domain import InputError
 
@@ -20,7 +20,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     trainable = [spec for spec in catalogue.models.values() if spec.train is not None]
     parser.set_defaults(catalogue=catalogue, trainable=trainable)
     parser.usage = (
-        "%(prog)s --data D.yaml --output DIR [options]\n"
+        "%(prog)s --data D.yaml [--model ARCH] [options]\n"
         "       %(prog)s --resume --output DIR [options]\n"
         "       %(prog)s --check --data D.yaml [--json]"
     )
@@ -30,7 +30,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="ARCH",
         help="architecture, checkpoint or shipped model to start from (yolo11n-seg); see the command architectures",
     )
-    parser.add_argument("--output", type=Path, metavar="DIR", help="new folder for the results")
+    parser.add_argument(
+        "--output", type=Path, metavar="DIR", help="folder for the results (default: a new one a training)"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON document on stdout")
     if len(trainable) > 1:
         parser.add_argument("--trainer", choices=[spec.id for spec in trainable], default=trainable[0].id)
@@ -49,9 +51,11 @@ def run(arguments: argparse.Namespace) -> int:
         raise InputError("--data is needed; see bearing-inspector train --help")
     if given.get("check"):
         return _check(arguments, spec, given)
-    if arguments.output is None:
-        raise InputError("--output is needed; see bearing-inspector train --help")
-    output = arguments.output.absolute()
+    if arguments.output is None and given.get("resume"):
+        raise InputError("--resume goes on with the training in a folder; name it with --output")
+    model = arguments.model or "yolo11n-seg"
+    model = Path(model).stem if model.lower().endswith(".pt") else model
+    output = (arguments.output or models.results_folder("train", model)).absolute()
     best = _train(arguments, spec, output, given)
     if arguments.json:
         emit({"best": str(best), "output": str(output if output.is_dir() else output.parent.parent)})

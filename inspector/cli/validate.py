@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Mapping
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,6 @@ from inspector import cli, paths, registry
 from inspector.cli import console, models, options
 from inspector.cli.console import emit, remark, say
 from inspector.domain import InputError
-from inspector.settings import Settings
 
 _FIGURES = ("precision", "recall", "mAP50", "mAP50-95")
 
@@ -38,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     if spec.validate is None:
         raise InputError(f"{spec.title.en} cannot be measured on a data set; give another model")
     given = options.given(arguments, spec.validate_options)
-    output = (arguments.output or _default_output(weights)).absolute()
+    output = (arguments.output or models.results_folder("validate", weights.stem)).absolute()
     layers = tuple(catalogue.layers.values())
     with console.results_only():
         figures = spec.validate(weights, arguments.data, layers, output, **given)
@@ -54,11 +52,6 @@ def run(arguments: argparse.Namespace) -> int:
     for sentence in left_out:
         remark(f"Left out: {sentence}")
     return cli.PART_FAILED if left_out else cli.DONE
-
-
-def _default_output(weights: Path) -> Path:
-    folder = Settings.load().get("output_folder") or paths.results_folder()
-    return Path(folder) / paths.safe_name(f"{datetime.now():%Y-%m-%d %H%M%S} validate {weights.stem}")
 
 
 def _print(document: Mapping[str, Any]) -> None:

@@ -108,7 +108,7 @@ def test_a_data_set_is_only_checked(program, data, tmp_path):
     "words, complaint",
     [
         (["--output", "out"], "--data is needed"),
-        (["--data", "d.yaml"], "--output is needed"),
+        (["--resume"], "--resume goes on with the training in a folder; name it with --output"),
         (["--resume", "--output", "out"], "There is no training in"),
         (["--check", "--data", "d.yaml", "--output", "out"], "--check trains nothing"),
         (["--check", "--data", "d.yaml"], "d.yaml does not exist"),
