@@ -12,7 +12,7 @@ from multiprocessing import get_context
 
 from inspector import registry
 from inspector.api import Architectures
-from inspector.cli import console
+from inspector.cli import console, models
 from inspector.cli.console import emit, remark, say, table
 from inspector.domain import InputError, InspectorError
 
@@ -34,9 +34,15 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.architecture:
             raise InputError("--check looks at all architectures; narrow it with --only TEXT instead of a name")
         return _check(arguments)
+    if arguments.only or arguments.sample is not None or arguments.jobs is not None:
+        raise InputError("--only, --sample and --jobs belong to --check; add it")
     known = _architectures()
     if arguments.architecture:
-        return _describe(known, arguments)
+        try:
+            return _describe(known, arguments)
+        except InputError:
+            models.explain(registry.load(), arguments.architecture)
+            raise
     entries = [entry for one in known for entry in one.list()]
     if arguments.json:
         emit(
@@ -85,6 +91,9 @@ def _describe(known: Sequence[Architectures], arguments: argparse.Namespace) -> 
 
 
 def _check(arguments: argparse.Namespace) -> int:
+    for name in ("sample", "jobs"):
+        if (value := getattr(arguments, name)) is not None and value < 1:
+            raise InputError(f"--{name}: {value} is not a number from 1")
     known = _architectures()
     tasks = [(number, name) for number, one in enumerate(known) for name in one.combinations()]
     tasks = [task for task in tasks if arguments.only in task[1]]

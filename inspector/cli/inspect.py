@@ -216,7 +216,7 @@ def _find_model(catalogue: registry.Registry, text: str | None) -> tuple[ModelSp
         if path.suffix.lower() in spec.suffixes:
             return spec, str(path)
     known = sorted({suffix for spec in catalogue.models.values() for suffix in spec.suffixes})
-    raise InputError(f"{path.name} is no model file that a plugin here opens ({', '.join(known)}); give such a file")
+    raise InputError(f"{path.name} is no model file that a plugin here opens ({', '.join(known) or 'none is enabled'})")
 
 
 def _default_model(catalogue: registry.Registry) -> str:

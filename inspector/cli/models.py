@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from pathlib import Path
 
@@ -16,6 +17,16 @@ def results_folder(command: str, model: str) -> Path:
     """A new folder for what ``command`` finds out about ``model``, such as ``2026-11-23 101500 validate best``."""
     folder = Settings.load().get("output_folder") or paths.results_folder()
     return Path(folder) / paths.safe_name(f"{datetime.now():%Y-%m-%d %H%M%S} {command} {model}")
+
+
+def explain(catalogue: Registry, architecture: str) -> None:
+    """Raise InputError with the plugin's name where ``architecture`` names a layer of a plugin that is not active."""
+    for word in re.findall(r"[A-Za-z0-9_]+", architecture):
+        if record := catalogue.bringer(word):
+            raise InputError(
+                f"{architecture}: {word!r} belongs to the plugin {record.id!r}, which is {record.state} "
+                f"({record.reason}); see 'bearing-inspector plugins list'"
+            )
 
 
 def find(catalogue: Registry, text: str) -> tuple[ModelSpec, Path]:

@@ -72,8 +72,12 @@ def _train(arguments: argparse.Namespace, spec: ModelSpec, output: Path, given: 
     if "weights" in given:
         given = {**given, "weights": _shipped(spec, given["weights"])}
     layers = tuple(arguments.catalogue.layers.values())
-    with console.results_only():
-        return spec.train(arguments.data, model, output, layers=layers, report=remark, **given)
+    try:
+        with console.results_only():
+            return spec.train(arguments.data, model, output, layers=layers, report=remark, **given)
+    except InputError:
+        models.explain(arguments.catalogue, model or "")
+        raise
 
 
 def _check(arguments: argparse.Namespace, spec: ModelSpec, given: dict[str, Any]) -> int:

@@ -17,8 +17,8 @@ _STRIDES = (8, 16, 32)
 
 
 def names() -> Sequence[str]:
-    """Names of timm's architectures, without those of pretrained weights."""
-    return tuple(timm.list_models())
+    """Names of timm's architectures, without those of pretrained weights; a small one of use first."""
+    return ("resnet18", *(name for name in timm.list_models() if name != "resnet18"))
 
 
 class TimmBackbone(nn.Module):

@@ -20,6 +20,7 @@ _KINDS: dict[LayerKind, tuple[str, Text]] = {
     "upsample": ("upsample", Text("in place of nearest-neighbour upsampling", "替换最近邻上采样")),
 }
 _CHECKED_AT = 64  # pixels
+_STRIDE = 32  # pixels; sides of the network's input are multiples of it
 
 
 class YoloArchitectures:
@@ -53,7 +54,8 @@ class YoloArchitectures:
         return found
 
     def cost(self, name: str, imgsz: int = 640) -> Cost:
-        """Layers, parameters, GFLOPs and stride of one architecture with one class; builds it.
+        """Layers, parameters, GFLOPs and stride of one architecture with one class; builds it. imgsz is rounded up to
+        the stride.
 
         Raises:
             InputError: for a name that cannot be built.
@@ -61,6 +63,7 @@ class YoloArchitectures:
         from inspector_plugins.yolo11 import build, flops
 
         model = build.segmentation_model(name, 1, self._layers)
+        imgsz = -(-imgsz // _STRIDE) * _STRIDE
         rows: Any = model.model
         return Cost(
             name=name,

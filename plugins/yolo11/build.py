@@ -169,9 +169,9 @@ def _assemble(
         except ValueError as error:
             raise InputError(f"{name} cannot be built: {error}") from error
         except (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError) as error:
-            reason = str(error).strip().partition("\n")[0]
+            reason = str(error).strip().partition("\n")[0] or type(error).__name__
             raise InputError(
-                f"{name} cannot be built ({type(error).__name__}: {reason}); choose another architecture"
+                f"{name} cannot be built for pictures of any size ({reason}); choose another architecture"
             ) from error
         finally:
             tasks.parse_model = before

@@ -51,6 +51,8 @@ def read_data(path: Path) -> dict[str, Any]:
         data = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise InputError(f"{path} does not exist; give the data.yaml of a data set in YOLO's layout") from None
+    except IsADirectoryError:
+        raise InputError(f"{path} is a folder; give the data.yaml in it") from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise InputError(f"{path} cannot be read as YAML ({' '.join(str(error).split())})") from None
     if not isinstance(data, Mapping):
@@ -428,5 +430,8 @@ def _impossible(
             yield Finding("no_pictures", split, "", f"no picture can be used: {because}", True)
         elif split == "train" and not any(picture.classes for picture in pictures[split]):
             first = files[split][0]
-            where = because or f"the label of {first.name} is looked for as {label_file(first)}"
+            looked = "all label files are empty"
+            if not long_path(label_file(first)).exists():
+                looked = f"the label of {first.name} is looked for as {label_file(first)}"
+            where = because or looked
             yield Finding("no_labels", split, "", f"no defect is labelled: {where}", True)

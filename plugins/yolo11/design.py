@@ -85,7 +85,7 @@ class Catalogue:
             raise InputError(f"{name!r} does not name a {kind}; write {example}")
         if spec.members is not None and member not in (known := spec.members()):
             close = difflib.get_close_matches(member, known, 3)
-            hint = f"did you mean {', '.join(close)}?" if close else "see its list"
+            hint = f"did you mean {', '.join(close)}?" if close else f"it has {len(known)}, such as {known[0]}"
             raise InputError(f"{own} has no {kind} {member!r}; {hint}")
         return spec, (member,) if member else ()
 
@@ -96,7 +96,7 @@ class Catalogue:
             InputError: saying which part of it is wrong, and what is known.
         """
         base, *modifiers = name.strip().split("+")
-        found = re.fullmatch(r"yolo11([nsmlx])-seg(?:-([A-Za-z0-9_]+))?", base)
+        found = re.fullmatch(r"yolo11([nsmlx])-seg(?:-([A-Za-z0-9_-]+))?", base)
         if not found:
             raise InputError(
                 f"Unknown architecture {name!r}; it begins with yolo11n-seg, yolo11s-seg, yolo11m-seg, yolo11l-seg or "

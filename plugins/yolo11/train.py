@@ -116,6 +116,11 @@ def train(
     place = devices.choose(plan.options.device)
     state_file = output / "weights" / "resume.pt"
     state = trainer.read_state(state_file) if stored is not None and state_file.exists() else None
+    if state is not None and plan.options.epochs <= state["epoch"]:
+        raise InputError(
+            f"--epochs {plan.options.epochs} is fewer than the {state['epoch'] + 1} that are trained in {output}; "
+            "leave it out, or give a larger number"
+        )
     transfer: list[str] = []
     if state is None:
         init_seeds(plan.options.seed + 1)  # as ultralytics does again

@@ -33,6 +33,8 @@ def test_one_architecture(capsys):
         (["yolo11n-seg+block=nope"], "There is no block 'nope'"),
         (["yolo11n-seg", "--imgsz", "1"], "--imgsz: 1 lies outside"),
         (["yolo11n-seg", "--check"], "--check looks at all architectures"),
+        (["--sample", "3"], "belong to --check"),
+        (["--check", "--sample", "0"], "--sample: 0 is not a number from 1"),
         (["--check", "--only", "nothing-like-this"], "No architecture contains 'nothing-like-this'"),
     ],
 )
@@ -46,3 +48,15 @@ def test_the_check_runs_in_processes_and_counts(capsys):
     document = json.loads(out)
     assert code == 0 and document["passed"] == 2 == len(document["checked"]) and document["failed"] == {}
     assert "1/2  ok" in err and "2/2  ok" in err
+
+
+def test_a_plugin_that_is_off_is_named(capsys):
+    assert main(["plugins", "disable", "cgnet"]) == 0
+    for name in ("yolo11n-seg-cgnet", "yolo11n-seg+block=context_guided", "yolo11n-seg+backbone=cgnet"):
+        code, _, err = call(capsys, name)
+        assert code == 2 and "belongs to the plugin 'cgnet', which is disabled" in err
+
+
+def test_sizes_are_rounded_up(capsys):
+    document = json.loads(call(capsys, "yolo11n-seg", "--imgsz", "33", "--json")[1])
+    assert document["imgsz"] == 64

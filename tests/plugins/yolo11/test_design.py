@@ -54,6 +54,8 @@ def test_a_name_has_one_normal_form(name, normal):
         ("yolo11n", "Unknown architecture"),
         ("", "Unknown architecture ''"),
         ("yolo11n-seg-nope", "There is no preset 'nope' of yolo11n-seg; known are swishy"),
+        ("yolo11n-seg-swishy-nope", "There is no preset 'swishy-nope'"),
+        ("yolo11n-seg+backbone=zoo/frog", "zoo has no backbone 'frog'; it has 2, such as lion"),
         ("yolo11n-seg+block=swsh", "There is no block 'swsh'; did you mean swish? known are swish"),
         ("yolo11n-seg+block", "'block' is no modifier; write +WORD=NAME"),
         ("yolo11n-seg+", "'' is no modifier"),
