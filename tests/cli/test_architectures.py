@@ -2,27 +2,24 @@ import json
 
 import pytest
 
-from inspector.__main__ import main
+
+@pytest.fixture
+def call(program):
+    return lambda *arguments: program("architectures", *arguments)
 
 
-def call(capsys, *arguments):
-    code = main(["architectures", *arguments])
-    out, err = capsys.readouterr()
-    return code, out, err
-
-
-def test_the_list(capsys):
-    code, out, _ = call(capsys)
+def test_the_list(call):
+    code, out, _ = call()
     assert code == 0 and "yolo11n-seg-cgnet" in out and "+neck=freqfusion" in out and "timm/NAME" in out
-    entries = json.loads(call(capsys, "--json")[1])
+    entries = json.loads(call("--json")[1])
     assert {entry["kind"] for entry in entries} == {"base", "preset", "modifier"}
     assert all(entry["paper"] and entry["title_zh"] for entry in entries)
 
 
-def test_one_architecture(capsys):
-    code, out, _ = call(capsys, "yolo11n-seg")
+def test_one_architecture(call):
+    code, out, _ = call("yolo11n-seg")
     assert code == 0 and "203 layers, 2,842,803 parameters, 9.63 GFLOPs at 640 x 640, stride 8, 16, 32" in out
-    document = json.loads(call(capsys, "yolo11n-seg+neck=freqfusion", "--imgsz", "320", "--json")[1])
+    document = json.loads(call("yolo11n-seg+neck=freqfusion", "--imgsz", "320", "--json")[1])
     assert document["stride"] == [8, 16, 32] and document["imgsz"] == 320
     assert "freqfusion" in document["rows"][12]["module"]
 
@@ -38,25 +35,25 @@ def test_one_architecture(capsys):
         (["--check", "--only", "nothing-like-this"], "No architecture contains 'nothing-like-this'"),
     ],
 )
-def test_bad_input(capsys, arguments, said):
-    code, out, err = call(capsys, *arguments)
+def test_bad_input(call, arguments, said):
+    code, out, err = call(*arguments)
     assert code == 2 and not out and said in err and err.count("\n") == 1
 
 
-def test_the_check_runs_in_processes_and_counts(capsys):
-    code, out, err = call(capsys, "--check", "--only", "yolo11n-seg+block=dilated_reparam", "--sample", "2", "--json")
+def test_the_check_runs_in_processes_and_counts(call):
+    code, out, err = call("--check", "--only", "yolo11n-seg+block=dilated_reparam", "--sample", "2", "--json")
     document = json.loads(out)
     assert code == 0 and document["passed"] == 2 == len(document["checked"]) and document["failed"] == {}
     assert "1/2  ok" in err and "2/2  ok" in err
 
 
-def test_a_plugin_that_is_off_is_named(capsys):
-    assert main(["plugins", "disable", "cgnet"]) == 0
+def test_a_plugin_that_is_off_is_named(call, program):
+    assert program("plugins", "disable", "cgnet")[0] == 0
     for name in ("yolo11n-seg-cgnet", "yolo11n-seg+block=context_guided", "yolo11n-seg+backbone=cgnet"):
-        code, _, err = call(capsys, name)
+        code, _, err = call(name)
         assert code == 2 and "belongs to the plugin 'cgnet', which is disabled" in err
 
 
-def test_sizes_are_rounded_up(capsys):
-    document = json.loads(call(capsys, "yolo11n-seg", "--imgsz", "33", "--json")[1])
+def test_sizes_are_rounded_up(call):
+    document = json.loads(call("yolo11n-seg", "--imgsz", "33", "--json")[1])
     assert document["imgsz"] == 64

