@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from inspector.api import prepare_torch
@@ -53,17 +53,24 @@ class TimmBackbone(nn.Module):
 
     def __getstate__(self) -> dict[str, Any]:
         own = {key: value for key, value in self.__dict__.items() if not key.startswith("_") or key == "_chosen"}
-        return {**own, "tensors": self.net.state_dict()}
+        norms = {name: (norm.eps, norm.momentum) for name, norm in _norms(self.net)}  # ultralytics has its own
+        return {**own, "tensors": self.net.state_dict(), "norms": norms}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         kept = dict(state)
-        tensors, training = kept.pop("tensors"), kept.get("training", False)
+        tensors, norms, training = kept.pop("tensors"), kept.pop("norms"), kept.get("training", False)
         self.__init__(str(kept.pop("name")))  # type: ignore[misc]
         self.__dict__.update({key: value for key, value in kept.items() if key in ("i", "f", "type", "np")})
         kind = next((value.dtype for value in tensors.values() if value.is_floating_point()), torch.float32)
         place = next((value.device for value in tensors.values()), torch.device("cpu"))
         self.to(place, kind).train(training)
         self.net.load_state_dict(tensors)
+        for name, norm in _norms(self.net):
+            norm.eps, norm.momentum = norms[name]
+
+
+def _norms(net: nn.Module) -> Iterator[tuple[str, Any]]:
+    return ((name, module) for name, module in net.named_modules() if isinstance(module, nn.BatchNorm2d))
 
 
 def _feature_maps(name: str) -> tuple[Any, tuple[int, ...]]:

@@ -51,6 +51,9 @@ def test_what_is_no_backbone_is_refused(name, said):
 def test_it_is_saved_by_name_and_tensors():
     net = blocks.TimmBackbone("mobilenetv3_small_100").eval()
     net.i, net.f, net.type, net.np = 0, -1, "backbone", 12
+    for module in net.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.eps, module.momentum = 1e-3, 0.03  # as ultralytics sets them
     buffer = io.BytesIO()
     torch.save(copy.deepcopy(net).half(), buffer)
     assert b"mobilenetv3.MobileNetV3" not in buffer.getvalue() and b"timm.models" not in buffer.getvalue()
@@ -59,6 +62,8 @@ def test_it_is_saved_by_name_and_tensors():
     assert (again.i, again.f, again.type, again.np) == (0, -1, "backbone", 12) and not again.training
     assert again.channels == net.channels and {value.dtype for value in again.parameters()} == {torch.float16}
     assert list(again.state_dict()) == list(net.state_dict())
+    eps = {module.eps for module in again.modules() if isinstance(module, torch.nn.BatchNorm2d)}
+    assert eps == {1e-3}
     x = torch.rand(1, 3, 64, 64)
     with torch.no_grad():
         for mine, other in zip(net.half().float()(x), again.float()(x), strict=True):
