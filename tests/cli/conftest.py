@@ -1,5 +1,6 @@
 """A person at the terminal: some pictures, a model that needs no torch, and the program."""
 
+import signal
 import subprocess
 import sys
 
@@ -53,7 +54,9 @@ def start():
 
     def begin(*arguments, **options) -> subprocess.Popen:
         command = [sys.executable, "-m", "inspector", *map(str, arguments)]
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "encoding": "utf-8"}
+        pipes: dict = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "encoding": "utf-8"}
+        if sys.platform != "win32":  # Ctrl-C is ignored by what a shell started in the background, and by its children
+            pipes["preexec_fn"] = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
         running.append(subprocess.Popen(command, **pipes | options))
         return running[-1]
 
