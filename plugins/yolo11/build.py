@@ -8,7 +8,7 @@ shapes and, from the same seed, the weights that ultralytics gives them.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -285,14 +285,3 @@ def transfer(model: nn.Module, start: nn.Module) -> tuple[list[str], list[str]]:
     fitting = {key: given[key] for key, value in own.items() if key in given and given[key].shape == value.shape}
     model.load_state_dict(fitting, strict=False)
     return list(fitting), [key for key in own if key not in fitting]
-
-
-def architecture_name(model: tasks.SegmentationModel) -> str | None:
-    """The name that the model was built by; None for one that ultralytics built."""
-    name = model.yaml.get("architecture")
-    return str(name) if name else None
-
-
-def classes_of(layers: Sequence[LayerSpec]) -> list[type]:
-    """All classes that the layers of plugins may put into a checkpoint."""
-    return [cls for spec in layers for cls in spec.load()]

@@ -13,7 +13,7 @@ import itertools
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any
 
 from inspector.api import InputError, LayerKind, LayerSpec
 
@@ -171,10 +171,3 @@ def _replace_backbone(stock: list[Row], name: str) -> None:
 def is_ours(description: Mapping[str, Any]) -> bool:
     """Whether a model's description has rows that only the builder understands."""
     return any(":" in str(row[2]) for part in ("backbone", "head") for row in description.get(part, ()))
-
-
-def named_layers(description: Mapping[str, Any]) -> Sequence[tuple[LayerKind, str]]:
-    """(kind, name) of each plugin's layer in a description."""
-    kinds: Mapping[str, LayerKind] = {"C3k2": "block", **{kind: kind for kind in get_args(LayerKind)}}
-    rows = [str(row[2]).partition(":") for part in ("backbone", "head") for row in description.get(part, ())]
-    return list(dict.fromkeys((kinds[module], name) for module, colon, name in rows if colon and module in kinds))

@@ -333,7 +333,8 @@ def test_a_half_checkpoint_comes_back(layer):
 def test_merging_keeps_the_result_and_happens_once(layer):
     module, channels = layer
     if not hasattr(module, "reparameterize"):
-        pytest.skip("nothing to merge")
+        assert not any(isinstance(part, nn.BatchNorm2d) for part in module.modules())  # nothing to merge
+        return
     for part in module.modules():
         if isinstance(part, nn.BatchNorm2d):
             part.eps = 0.02  # read when merging, not assumed

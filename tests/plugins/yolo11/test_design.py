@@ -109,9 +109,6 @@ def test_neck_and_backbone_keep_the_numbers_of_the_rows():
     assert modules("yolo11n-seg+upsample=double")[0][11:13] == ["upsample:double", "Concat"]
 
 
-def test_what_a_description_names():
+def test_rows_of_ours_are_known():
     _, described = modules("yolo11n-seg-swishy+neck=mix+backbone=zoo/lion")
     assert design.is_ours(described) and not design.is_ours(STOCK)
-    assert set(design.named_layers(described)) == {
-        ("block", "swish"), ("downsample", "halve"), ("neck", "mix"), ("backbone", "zoo/lion"),
-    }  # fmt: skip
