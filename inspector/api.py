@@ -54,6 +54,7 @@ __all__ = [
     "API_VERSION",
     "Architecture",
     "Architectures",
+    "Browsable",
     "Choice",
     "Cost",
     "Detection",
@@ -70,6 +71,7 @@ __all__ = [
     "ModelInfo",
     "ModelSpec",
     "Option",
+    "Pixels",
     "Reason",
     "Rules",
     "RunInfo",
@@ -251,7 +253,8 @@ class Source(Protocol):
     """An opened source: iterates its pictures. Opened, used and closed on one thread.
 
     It yields a :class:`Frame`; a :class:`Skipped` for a picture that cannot be read; and, while it waits for the next
-    picture, None several times a second, so that a run can be paused and stopped.
+    picture, None several times a second, so that a run can be paused and stopped. One whose pictures can be had in any
+    order is also :class:`Browsable`.
     """
 
     total: int | None
@@ -260,6 +263,17 @@ class Source(Protocol):
     def __iter__(self) -> Iterator[Frame | Skipped | None]: ...
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class Browsable(Source, Protocol):
+    """A source that can be looked through: opened, used and closed on one thread like any; ``total`` is a number."""
+
+    def frame(self, index: int) -> Frame | Skipped:
+        """The picture at ``index``, from 0 and below ``total``, as iterating gives it; Skipped where it cannot be read.
+
+        Going on to the next one must be about as quick as iterating.
+        """
 
 
 class Exporter(Protocol):
@@ -281,6 +295,8 @@ class RunInfo:
     started: str
     """Local time, ISO 8601 with offset."""
     total: int | None = None
+    ended: str = ""
+    """The same of its end, where it is over and exported again."""
 
 
 @dataclass(frozen=True)
@@ -351,8 +367,11 @@ class ModelSpec:
         suffixes: of the weights files it opens, lower case with dot; empty for a model that needs no file.
         bundled: models that ship with the plugin: name -> weights file (None where it needs none); the first is
             the default.
-        train: ``train(data: Path | None, model: str | None, output: Path, layers=…, report=…, **options)`` -> path of
-            ``best.pt``, where it can; data and model may be None where ``output`` holds a training to go on with.
+        train: ``train(data: Path | None, model: str | None, output: Path, layers=…, report=…, step=…, **options)`` ->
+            path of ``best.pt``, where it can; data and model may be None where ``output`` holds a training to go on
+            with. It calls ``report(line)`` now and then, and ``step(epoch, epochs, batch, batches, losses)`` after
+            each step and, with batch 0, after each epoch that it saved; ``epoch`` counts the whole ones. Either may
+            raise KeyboardInterrupt. Files ``train.log`` and ``train.lock`` in ``output`` are left alone.
         train_options: options of ``train``.
         validate: ``validate(weights: Path, data: Path, layers, output: Path | None, **options)`` -> figures for JSON,
             where it can; pictures of curves go into ``output``.
@@ -362,6 +381,7 @@ class ModelSpec:
         export_formats: the formats that ``export`` knows.
         export_options: options of ``export``.
         architectures: the architectures that ``train`` can build, where there are any: makes a :class:`Architectures`.
+        devices: lists ``(device, name)`` pairs such as ``("cuda:0", "NVIDIA …")`` beside ``cpu``; may take seconds.
     """
 
     id: str
@@ -378,6 +398,7 @@ class ModelSpec:
     export_formats: tuple[str, ...] = ()
     export_options: tuple[Option, ...] = ()
     architectures: Callable[[Sequence[LayerSpec]], Architectures] | None = None
+    devices: Callable[[], Sequence[tuple[str, str]]] | None = None
 
 
 @dataclass(frozen=True)
@@ -402,6 +423,9 @@ class SourceSpec:
     devices: Callable[[], Sequence[tuple[str, str]]] | None = None
 
 
+Pixels = Literal["needed", "wished", "unused"]
+
+
 @dataclass(frozen=True)
 class ExporterSpec:
     """A kind of output.
@@ -409,6 +433,9 @@ class ExporterSpec:
     Attributes:
         open: ``open(folder: Path, run: RunInfo, **options) -> Exporter``. The folder exists.
         default: written when the user names no exporter.
+        pixels: whether it looks at ``frame.image``; or ``pixels(**options)`` tells. It counts where earlier inspections
+            are exported: where a picture is gone, that inspection is left out of what ``needed`` it, and a black one
+            stands in where it is ``wished``; for what leaves it ``unused`` no picture is read.
     """
 
     id: str
@@ -416,6 +443,7 @@ class ExporterSpec:
     open: Callable[..., Exporter]
     options: tuple[Option, ...] = ()
     default: bool = False
+    pixels: Pixels | Callable[..., Pixels] = "needed"
 
 
 LayerKind = Literal["block", "backbone", "neck", "downsample", "upsample"]

@@ -1,4 +1,4 @@
-"""A bounded hand-over between two threads. The only locks of the pipeline are in here.
+"""A bounded hand-over between two threads.
 
 ``put`` answers False once the reader is gone, and ``get`` ends once the writer is done, so no stage can hang on
 another that has failed.

@@ -26,12 +26,23 @@ def frozen() -> bool:
     return bool(getattr(sys, "frozen", False))
 
 
+def program() -> list[str]:
+    """The words that start this program again, in a process of its own."""
+    return [sys.executable] if frozen() else [sys.executable, "-m", "inspector"]
+
+
 def assets() -> Path:
     """The folder of icons, fonts, texts and the bundled model."""
     if frozen():
         return Path(sys._MEIPASS) / "assets"  # type: ignore[attr-defined]
     beside = Path(__file__).resolve().parent.parent / "assets"
     return beside if beside.is_dir() else Path(sys.prefix) / "share" / "bearing-inspector" / "assets"
+
+
+def sample_data() -> Path | None:
+    """The folder of sample pictures, where it came along."""
+    places = [assets().parent / "sample_data", assets() / "sample_data"]
+    return next((place for place in places if place.is_dir()), None)
 
 
 def data_folder() -> Path:

@@ -16,12 +16,40 @@ logger = logging.getLogger(__name__)
 
 CORE: tuple[Option, ...] = (
     Option("language", str, "auto", Text("Language", "语言"), choices=("auto", "en", "zh")),
+    Option("theme", str, "auto", Text("Theme", "主题"), choices=("auto", "light", "dark")),
+    Option("text_size", int, 100, Text("Text size (%)", "文字大小（%）"), choices=tuple(range(100, 201, 10))),
+    Option(
+        "ok_colour",
+        str,
+        "teal",
+        Text("Colour of OK", "OK 的颜色"),
+        Text("blue differs most from NG for people who see few colours", "蓝色与 NG 的区别最大，适合色觉异常者"),
+        choices=("teal", "blue"),
+    ),
+    Option("ng_sound", bool, False, Text("Sound at NG", "NG 时发出声音")),
     Option(
         "output_folder",
         Path,
         None,
         Text("Output folder", "输出文件夹"),
         Text("Each run gets a new folder in it", "每次检测在其中新建一个文件夹"),
+    ),
+    Option(
+        "exporters",
+        str,
+        "",
+        Text("Files a run writes", "每次检测写入的文件"),
+        Text("such as images,xlsx; none; empty: the usual ones", "例如 images,xlsx；none 表示不写；留空为常用文件"),
+    ),
+    Option(
+        "keep_camera_pictures",
+        bool,
+        True,
+        Text("Keep the pictures of cameras", "保留摄像头图片"),
+        Text(
+            "so that an old inspection can be shown again; takes room on the disk",
+            "以便日后查看旧的检测；会占用磁盘空间",
+        ),
     ),
     Option("confidence", float, 0.25, Text("Confidence", "置信度"), minimum=0, maximum=1),
     Option("iou", float, 0.45, Text("IoU", "IoU"), minimum=0, maximum=1),

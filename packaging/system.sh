@@ -5,6 +5,7 @@ set -u
 missing=""
 command -v Xvfb >/dev/null 2>&1 || missing="$missing xvfb"
 fc-list 2>/dev/null | grep -qi 'cjk\|noto sans sc' || missing="$missing fonts-noto-cjk"
+"${PYTHON:-python3}" -c 'import tkinter' 2>/dev/null || missing="$missing python3-tk"
 ldconfig -p 2>/dev/null | grep -q 'libGL\.so\.1' || missing="$missing libgl1"
 ldconfig -p 2>/dev/null | grep -q 'libglib-2\.0\.so\.0' || missing="$missing libglib2.0-0"
 [ -n "$missing" ] || exit 0

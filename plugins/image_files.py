@@ -104,17 +104,20 @@ class ImageFiles:
 
     def __iter__(self) -> Iterator[Frame | Skipped | None]:
         """Frames and Skipped in order; ``index`` is the place among all files, so that a bad file shifts no other."""
+        return map(self.frame, range(len(self._files)))
+
+    def frame(self, index: int) -> Frame | Skipped:
+        """The picture at ``index``, from 0; Skipped where it cannot be read."""
         from inspector.api import read_image  # brings OpenCV, which a list of plugins must not wait for
 
-        for index, (name, path) in enumerate(self._files):
-            start = time.perf_counter()
-            try:
-                image, notes = read_image(path)
-            except InputError as error:
-                yield Skipped(name, str(error), str(path))
-                continue
-            read_ms = (time.perf_counter() - start) * 1000
-            yield Frame(image, index, name, path=str(path), read_ms=read_ms, notes=notes)
+        name, path = self._files[index]
+        start = time.perf_counter()
+        try:
+            image, notes = read_image(path)
+        except InputError as error:
+            return Skipped(name, str(error), str(path))
+        read_ms = (time.perf_counter() - start) * 1000
+        return Frame(image, index, name, path=str(path), read_ms=read_ms, notes=notes)
 
     def close(self) -> None:
         """Nothing is held open."""

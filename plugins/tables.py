@@ -24,8 +24,8 @@ PLUGIN = {
 @hookimpl
 def inspector_exporters() -> Iterable[ExporterSpec]:
     return [
-        ExporterSpec(id="jsonl", title=Text("JSON lines", "JSON 行"), open=JsonLines, default=True),
-        ExporterSpec(id="csv", title=Text("CSV tables", "CSV 表格"), open=CsvTables),
+        ExporterSpec("jsonl", Text("JSON lines", "JSON 行"), JsonLines, default=True, pixels="unused"),
+        ExporterSpec("csv", Text("CSV tables", "CSV 表格"), CsvTables, pixels="unused"),
     ]
 
 

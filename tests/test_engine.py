@@ -275,6 +275,132 @@ def test_pause_halts_before_the_next_frame_and_resume_goes_on(tmp_path):
     assert finish(run).counts.inspected == 40
 
 
+def until(condition, seconds: float = 10.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it takes too long"
+        time.sleep(0.005)
+
+
+@pytest.mark.parametrize("batch", [1, 4])
+def test_one_picture_forward(tmp_path, batch):
+    results = []
+    what = job(Choice("files", {"count": 40}), wait=0.01, batch=batch)
+    run = start(Catalogue(bad=(9,)), what, tmp_path / "out", on_result=results.append)
+    until(lambda: run.counts.inspected >= 3)
+    run.step()  # means nothing while it runs
+    run.pause()
+    time.sleep(0.2)
+    halted = len(results)
+    for number in range(1, 5):
+        run.step()
+        until(lambda number=number: len(results) == halted + number)
+        time.sleep(0.1)
+        assert len(results) == halted + number and run.paused
+    run.resume()
+    assert finish(run).counts.inspected == 39
+
+
+def test_steps_to_the_end_end_the_run(tmp_path):
+    run = start(Catalogue(), job(Choice("files", {"count": 3})), tmp_path / "out")
+    run.pause()
+    for _ in range(3):
+        run.step()
+    assert finish(run).counts.inspected == 3 and run.state == "done"
+
+
+def test_a_step_of_a_camera_shows_what_is_there_now(tmp_path):
+    results = []
+    what = job(Choice("live", {"count": 200, "wait": 0.01}), wait=0.03)
+    run = start(Catalogue(), what, tmp_path / "out", on_result=results.append)
+    until(lambda: len(results) >= 3)
+    run.pause()
+    time.sleep(0.2)
+    halted, dropped = len(results), run.counts.dropped
+    time.sleep(0.3)
+    run.step()
+    until(lambda: len(results) > halted)
+    time.sleep(0.1)
+    assert len(results) == halted + 1
+    assert results[-1].frame.index > results[-2].frame.index + 30  # of half a second ago there is nothing left
+    assert run.counts.dropped <= dropped + 3  # what a camera sees in a pause is not dropped
+    run.stop()
+    finish(run)
+
+
+def test_the_pace_leaves_pauses_out(tmp_path):
+    run = start(Catalogue(), job(Choice("files", {"count": 60}), wait=0.02), tmp_path / "out")
+    assert run.remaining is None or run.remaining > 0
+    until(lambda: run.counts.inspected >= 20)
+    run.pause()
+    assert 10 < run.rate < 100 and 0 < run.elapsed < 5  # it can make 50
+    time.sleep(0.1)
+    elapsed, remaining = run.elapsed, run.remaining
+    time.sleep(0.5)
+    assert run.elapsed == elapsed and 0.5 < run.remaining <= remaining
+    run.step()
+    run.resume()
+    finish(run)
+    assert run.remaining == 0 and elapsed + 0.5 < run.elapsed < 5
+    kept = run.elapsed
+    time.sleep(0.05)
+    assert run.elapsed == kept
+
+
+def test_the_run_says_where_the_history_keeps_it(tmp_path):
+    runs = [finish(start(Catalogue(), job(), tmp_path / "out")) for _ in range(2)]
+    with History.open() as history:
+        assert [entry.id for entry in history.runs()] == [runs[1].history_id, runs[0].history_id]
+    assert finish(start(Catalogue(), job(Choice("missing")), None)).history_id is None
+
+
+def test_a_model_may_be_opened_elsewhere(tmp_path):
+    asked = []
+
+    def open_model(spec, weights, device, layers, options):
+        asked.append((spec.id, weights, device, layers, options))
+        return Odd(weights, device, layers, **options)
+
+    run = Engine(Catalogue(), History.open, "1", open_model=open_model).start(job(batch=2), None)
+    assert finish(run).counts.inspected == 6
+    assert asked == [("odd", None, "auto", (), {"batch": 2, "fails_at": -1, "wait": 0.0})]
+
+
+def test_a_video_obeys_within_a_frame(tmp_path):
+    """A real film, through pause, one forward, thresholds, resume and stop; the model takes 20 ms a frame."""
+    from inspector.paths import sample_data
+    from inspector_plugins.video_files import inspector_sources
+
+    catalogue = Catalogue()
+    catalogue._sources["video_files"] = inspector_sources()[0]
+    results = []
+    what = job(Choice("video_files", {"path": str(sample_data() / "turning.mp4")}), wait=0.02, exporters=())
+    run = start(catalogue, what, None, on_result=results.append)
+    until(lambda: len(results) >= 5)
+    at = len(results)
+    run.pause()
+    time.sleep(0.2)
+    halted = len(results)
+    assert halted <= at + 2  # the one at work, and one that was just finished
+    run.set_thresholds(0.9, 0.3)
+    run.step()
+    until(lambda: len(results) == halted + 1)
+    assert (results[-1].confidence, results[-1].iou, results[-1].frame.index) == (0.9, 0.3, halted)
+    assert all(result.confidence == 0.25 for result in results[:-1])
+    run.resume()
+    until(lambda: len(results) >= halted + 5)
+    at = len(results)
+    run.set_thresholds(0.1, 0.3)
+    until(lambda: results[-1].confidence == 0.1)
+    assert next(i for i, r in enumerate(results) if r.confidence == 0.1) <= at + 2
+    assert run.total == 90
+    at = len(results)
+    run.stop()
+    assert finish(run).state == "stopped" and len(results) <= at + 2 < 90
+    assert [result.frame.index for result in results] == list(range(len(results)))
+    assert [result.number for result in results] == list(range(1, len(results) + 1))
+
+
 def test_a_paused_run_can_be_stopped(tmp_path):
     run = start(Catalogue(), job(Choice("files", {"count": 1000}), wait=0.01), tmp_path / "out")
     run.pause()

@@ -1,15 +1,21 @@
+import ast
 import json
 import logging
 import string
 import subprocess
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from inspector import i18n
+from inspector.api import Text
 from inspector.domain import MEASURES, Detection, Limit, Reason, Rules, judge
 from inspector.i18n import language, reason_text, tr
 from inspector.paths import assets
+from inspector.registry import load
+from inspector.settings import CORE
 
 SYSTEM = ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG")
 posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows asks the system, not the environment")
@@ -64,16 +70,148 @@ def test_language_of_windows(identifier, expected, monkeypatch):
     assert language() == expected
 
 
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def files() -> dict[str, dict[str, str]]:
+    """File name -> its texts, without the templates that test_i18n_errors.py looks at."""
+    found = sorted((assets() / "locale" / "zh").glob("*.json"))
+    return {file.name: json.loads(file.read_text("utf-8")) for file in found if file.name != "errors.json"}
+
+
+@pytest.fixture(scope="module")
+def translated(files) -> set[str]:
+    return {english for texts in files.values() for english in texts}
+
+
 def places(text: str) -> set[str]:
     return {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
 
 
-def test_the_catalogue_fits_its_keys():
-    texts = json.loads((assets() / "locale" / "zh.json").read_text("utf-8"))
-    assert texts
-    for english, chinese in texts.items():
-        assert chinese.strip(), english
-        assert places(english) == places(chinese), english
+def calls(name: str, folder: str) -> Iterator[tuple[str, ast.Call]]:
+    """Where and how ``name(...)`` or ``texts.name(...)`` is called."""
+    for path in sorted((ROOT / folder).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call):
+                called = node.func
+                if getattr(called, "attr", None) == name or getattr(called, "id", None) == name:
+                    yield f"{path.relative_to(ROOT)}:{node.lineno}", node
+
+
+def literals(value: ast.expr) -> list[str] | None:
+    """The texts that an expression may be; None where it is more than literals and a choice between them."""
+    match value:
+        case ast.Constant(value=str(text)):
+            return [text]
+        case ast.IfExp(body=body, orelse=orelse):
+            one, other = literals(body), literals(orelse)
+            return None if one is None or other is None else one + other
+    return None
+
+
+def said_by_the_window() -> tuple[dict[str, str], list[str]]:
+    """Key -> where; and the calls whose key is no literal."""
+    keys: dict[str, str] = {}
+    opaque = []
+    for where, call in calls("t", "inspector/ui"):
+        found = literals(call.args[0]) if call.args else None
+        if found is None:
+            opaque.append(f"{where}: {ast.unparse(call)}")
+        keys |= dict.fromkeys(found or (), where)
+    return keys, opaque
+
+
+def said_by_the_command_line() -> set[str]:
+    """The sentences that :class:`inspector.cli.printers.TextPrinter` gathers for ``tr``."""
+    tree = ast.parse((ROOT / "inspector" / "cli" / "printers.py").read_text("utf-8"))
+    lists = [
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign | ast.AugAssign) and "sentences" in ast.unparse(node).split("=")[0]
+    ]
+    constants = (node for value in lists for node in ast.walk(value) if isinstance(node, ast.Constant))
+    return {node.value for node in constants if isinstance(node.value, str)}
+
+
+def test_the_catalogue_fits_its_keys(files):
+    for file, texts in files.items():
+        assert texts, file
+        for english, chinese in texts.items():
+            assert chinese.strip(), english
+            assert places(english) == places(chinese), english
+
+
+def test_every_text_of_the_window_is_a_literal():
+    _, opaque = said_by_the_window()
+    assert not opaque, "\n".join(["t() takes a literal, so that it can be found and translated:", *opaque])
+
+
+def test_every_text_is_translated(translated):
+    keys, _ = said_by_the_window()
+    missing = [f"{where}: {key}" for key, where in keys.items() if key not in translated]
+    missing += [key for key in {*said_by_the_command_line(), *i18n._REASONS.values()} if key not in translated]
+    assert not missing, "\n".join(["In no file of assets/locale/zh:", *missing])
+    others = [f"{where}: {ast.unparse(call)}" for where, call in calls("tr", "plugins")]
+    assert not others, "plugins translate with Text(en, zh)"
+
+
+def test_every_translation_is_used(translated):
+    keys, _ = said_by_the_window()
+    fallback = "{label}: {code} {value} above {limit}"
+    unused = translated - keys.keys() - said_by_the_command_line() - {*i18n._REASONS.values(), fallback}
+    assert not unused, "\n".join(["Translated, yet nobody says it:", *sorted(unused)])
+
+
+def test_every_translation_stands_once(files):
+    seen: dict[str, str] = {}
+    twice = []
+    for file, texts in files.items():
+        twice += [f"{english}: {file} and {seen[english]}" for english in texts if english in seen]
+        seen |= dict.fromkeys(texts, file)
+    assert not twice, "\n".join(twice)
+    for file in (assets() / "locale" / "zh").glob("*.json"):
+        pairs = json.loads(file.read_text("utf-8"), object_pairs_hook=list)
+        assert len(pairs) == len(dict(pairs)), f"{file.name} has a key twice"
+
+
+def test_every_place_is_given():
+    """A call gives the values that its text has places for, and no others."""
+    wrong = []
+    for where, call in calls("t", "inspector/ui"):
+        given = {keyword.arg for keyword in call.keywords}
+        if None not in given:  # **values
+            wrong += [
+                f"{where}: {text}" for text in (call.args and literals(call.args[0])) or () if places(text) != given
+            ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_every_text_of_a_spec_and_setting_is_in_both_languages():
+    catalogue = load()
+    specs = [*catalogue.models.values(), *catalogue.sources.values(), *catalogue.exporters.values()]
+    specs += catalogue.layers.values()
+    assert len(specs) > 15
+    kinds = ("options", "train_options", "validate_options", "export_options")
+    options = [option for spec in specs for kind in kinds for option in getattr(spec, kind, ())]
+    texts = {f"{spec.id}": spec.title for spec in specs}
+    for option in [*options, *CORE]:
+        texts |= {f"{option.key} title": option.title, f"{option.key} help": option.help}
+    lacking = [where for where, text in texts.items() if text.en and not has_chinese(text)]
+    assert not lacking
+
+
+def has_chinese(text: Text) -> bool:
+    """Or the Chinese is the very word, a name such as ``COCO``."""
+    return any("\u4e00" <= letter <= "\u9fff" for letter in text.zh) or text.zh == text.en
+
+
+def test_every_text_in_the_source_has_chinese():
+    for folder in ("inspector", "plugins"):
+        for where, call in calls("Text", folder):
+            if isinstance(call.func, ast.Name) and isinstance(call.args[0], ast.Constant | ast.JoinedStr):
+                empty = literals(call.args[0]) == [""]
+                assert empty or len(call.args) + len(call.keywords) == 2, f"{where}: {ast.unparse(call)}"
 
 
 def test_unknown_texts_come_back_in_english():
@@ -88,24 +226,34 @@ def test_values_are_never_read_as_places():
 
 
 def test_a_translation_that_does_not_fit_falls_back_to_english(tmp_path, monkeypatch):
-    (tmp_path / "locale").mkdir()
+    folder = tmp_path / "locale" / "zh"
+    folder.mkdir(parents=True)
     texts = {"{a} seen": "{b} 看到", "broken {a}": "坏 {a", "good {a}": "好 {a}"}
-    (tmp_path / "locale" / "zh.json").write_text(json.dumps(texts), "utf-8")
+    (folder / "core.json").write_text(json.dumps(texts), "utf-8")
     monkeypatch.setattr(i18n, "assets", lambda: tmp_path)
     assert [tr(text, "zh", a=1) for text in texts] == ["1 seen", "broken 1", "好 1"]
     assert tr("{c} is missing", "en", a=1) == "{c} is missing"
 
 
-@pytest.mark.parametrize("content", [None, "{"])
-def test_a_missing_catalogue_is_said_once(content, tmp_path, monkeypatch, caplog):
-    (tmp_path / "locale").mkdir()
-    if content is not None:
-        (tmp_path / "locale" / "zh.json").write_text(content, "utf-8")
+def test_a_missing_catalogue_is_said_once(tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(i18n, "assets", lambda: tmp_path)
     with caplog.at_level(logging.WARNING):
         assert tr("{label}: count {value} above {limit}", "zh", label="a", value=1, limit=0) == "a: count 1 above 0"
         tr("again", "zh")
     assert len(caplog.records) == 1
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "\xff"])
+def test_a_broken_file_leaves_the_others(content, tmp_path, monkeypatch, caplog):
+    folder = tmp_path / "locale" / "zh"
+    folder.mkdir(parents=True)
+    (folder / "b.json").write_text(content, "latin-1")
+    (folder / "a.json").write_text('{"one": "一"}', "utf-8")
+    (folder / "c.json").write_text('{"two": "二", "one": "壹"}', "utf-8")
+    (folder / "errors.json").write_text('{"three": "三"}', "utf-8")
+    monkeypatch.setattr(i18n, "assets", lambda: tmp_path)
+    assert [tr(text, "zh") for text in ("one", "two", "three")] == ["壹", "二", "three"]
+    assert ["b.json" in record.getMessage() for record in caplog.records] == [True]
 
 
 @pytest.mark.parametrize(

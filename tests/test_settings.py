@@ -19,7 +19,13 @@ def test_defaults_where_nothing_is_set():
     settings = Settings.load()
     assert {option.key: settings.get(option.key) for option in CORE} == {
         "language": "auto",
+        "theme": "auto",
+        "text_size": 100,
+        "ok_colour": "teal",
+        "ng_sound": False,
         "output_folder": None,
+        "exporters": "",
+        "keep_camera_pictures": True,
         "confidence": 0.25,
         "iou": 0.45,
         "device": "auto",
@@ -56,6 +62,8 @@ def test_what_is_set_is_checked_kept_and_sparse(tmp_path):
         ("confidence", 1.5, "confidence: 1.5 lies outside"),
         ("language", "fr", "language: 'fr' is not one of auto, en, zh"),
         ("history_days", -1, "history_days: -1 lies outside"),
+        ("text_size", 90, "text_size: 90 is not one of 100, 110, 120"),
+        ("theme", "blue", "theme: 'blue' is not one of auto, light, dark"),
         ("camera.rate", "fast", r"camera\.rate: 'fast' is not a whole number"),
         ("speed", 1, "no setting 'speed'"),
     ],

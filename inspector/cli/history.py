@@ -5,16 +5,23 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from inspector import cli, i18n, jobs, registry
 from inspector.cli import console
 from inspector.domain import InputError
+from inspector.engine.record import new_folder
 from inspector.history import History, Query
 from inspector.paths import publish, temporary_beside
+from inspector.replay import replay
+from inspector.settings import Settings
+
+_MOST_NAMED = 10  # pictures that cannot be read again
 
 _CSV_COLUMNS = (
     *("id", "run", "title", "number", "time", "name", "path", "index", "seconds", "width", "height", "verdict"),
@@ -31,8 +38,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     search.add_argument("--limit", type=int, default=50, help="how many to list at most (default: 50)")
     show = commands.add_parser("show", help="show all about one inspection")
     show.add_argument("id", type=int, metavar="ID", help="its number in the first column of history search")
-    export = commands.add_parser("export", help="write inspections to a file, the oldest first")
-    export.add_argument("--to", type=Path, required=True, metavar="FILE", help="a new file: .jsonl or .csv")
+    export = commands.add_parser("export", help="write inspections to a file or with exporters, the oldest first")
+    way = export.add_mutually_exclusive_group(required=True)
+    way.add_argument("--to", type=Path, metavar="FILE", help="a new file: .jsonl or .csv")
+    way.add_argument("--export", metavar="LIST", help="what is written, such as xlsx,images; see inspect --help")
+    export.add_argument("--output", type=Path, metavar="DIR", help="folder for --export (default: a new one)")
     _add_filters(export)
     purge = commands.add_parser("purge", help="remove old inspections for good")
     purge.add_argument("--before", required=True, metavar="DATE", help="remove what is older than this")
@@ -44,8 +54,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Carry out the chosen sub-command; returns the exit code."""
     actions = {"search": _search, "show": _show, "export": _export, "purge": _purge}
-    actions[arguments.action](arguments)
-    return 0
+    return actions[arguments.action](arguments) or cli.DONE
 
 
 def _add_filters(parser: argparse.ArgumentParser) -> None:
@@ -171,7 +180,54 @@ def _show(arguments: argparse.Namespace) -> None:
         )
 
 
-def _export(arguments: argparse.Namespace) -> None:
+def _export(arguments: argparse.Namespace) -> int:
+    if arguments.export is not None:
+        return _export_again(arguments)
+    if arguments.output is not None:
+        raise InputError("--output belongs to --export; with --to the file says where")
+    _export_file(arguments)
+    return cli.DONE
+
+
+def _export_again(arguments: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from inspector.history.listing import Listing, Sort
+
+    catalogue = registry.load()
+    settings = Settings.load(jobs.plugin_options(catalogue))
+    specs = [catalogue.exporter(id) for id in dict.fromkeys(part.strip() for part in arguments.export.split(","))]
+    chosen = [(spec, jobs.kept(settings, spec.id, spec.options)) for spec in specs]
+    wanted = arguments.output or jobs.default_output(settings, "history")
+    with Listing() as listing:
+        ids = list(dict.fromkeys(listing.keys(_query(arguments), Sort("time"))[:, 0].tolist()))
+    if not ids:
+        raise InputError("Nothing in the history matches; nothing is exported")
+    bar = tqdm(total=len(ids), unit="picture", disable=True if arguments.json else None, file=sys.stderr, leave=False)
+    with History.open() as history, console.results_only(), bar:
+        result = replay(
+            history.records_of(ids),
+            history.runs_of(ids),
+            chosen,
+            new_folder(wanted.absolute()),
+            lambda record: jobs.find_frame(catalogue, record),
+            language=i18n.language(settings.get("language")),
+            progress=lambda done: bar.update(done - bar.n),
+        )
+    for sentence in (*result.problems, *result.missing[:_MOST_NAMED]):
+        console.remark(f"bearing-inspector: {_line(sentence)}")
+    if len(result.missing) > _MOST_NAMED:
+        console.remark(f"bearing-inspector: pictures that cannot be read again, in all: {len(result.missing)}")
+    if arguments.json:
+        files = [str(file) for file in result.files]
+        told = {"missing": result.missing, "problems": result.problems}
+        console.emit({"exported": result.written, "folder": str(result.folder), "files": files, **told})
+    else:
+        console.say(f"Inspections written to {result.folder}: {result.written}")
+    return cli.PART_FAILED if result.problems or result.missing else cli.DONE
+
+
+def _export_file(arguments: argparse.Namespace) -> None:
     target: Path = arguments.to
     writers = {".jsonl": _write_jsonl, ".csv": _write_csv}
     write = writers.get(target.suffix.lower())

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import argparse
-import glob
-import hashlib
-import json
 import re
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from inspector import __version__, cli, history, i18n, logs, paths, registry
-from inspector.api import ModelSpec, Option
+from inspector import __version__, cli, i18n, jobs, logs, registry
+from inspector.api import Option
 from inspector.cli import console, options
 from inspector.cli.console import remark
 from inspector.cli.printers import JsonPrinter, Printer, TextPrinter
-from inspector.domain import Choice, InputError, Job, Rules, check_fraction
+from inspector.domain import Choice, InputError, Job, check_fraction
 from inspector.engine import Engine, Run
 from inspector.settings import Settings
 
@@ -56,13 +52,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     catalogue: registry.Registry = arguments.catalogue
-    settings = Settings.load(_plugin_options(catalogue))
+    settings = Settings.load(jobs.plugin_options(catalogue))
     language = i18n.language(settings.get("language"))
     job = _job(arguments, catalogue, settings, language)
-    title = _title(job, arguments)
-    output = (arguments.output or _default_output(settings, title)).absolute()
+    title = jobs.title(job, arguments.sources)
+    output = (arguments.output or jobs.default_output(settings, title)).absolute()
     log_to: Callable[[Path], Any] = logs.run_log
-    engine = Engine(catalogue, lambda: _open_history(settings.get("history_days")), __version__, log_to)
+    engine = Engine(catalogue, lambda: jobs.open_history(settings.get("history_days")), __version__, log_to)
     printer: Printer = JsonPrinter() if arguments.json else TextPrinter(language, arguments.quiet)
     with _interruptible() as interrupted, console.results_only():
         started = engine.start(job, output, title, printer.result)
@@ -86,28 +82,16 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _job(arguments: argparse.Namespace, catalogue: registry.Registry, settings: Settings, language: str) -> Job:
     if arguments.recipe:
-        job = _recipe(arguments.recipe, check_model=not arguments.model)
+        job = replace(jobs.read_recipe(arguments.recipe, check_model=not arguments.model), language=language)
+        if arguments.model:
+            spec, weights = jobs.find_model(catalogue, arguments.model)
+            job = replace(job, model=job.model if spec.id == job.model.id else Choice(spec.id), weights=weights)
     else:
-        spec, weights = _find_model(catalogue, arguments.model)
-        job = Job(
-            sources=(),
-            model=Choice(spec.id, _kept(settings, spec.id, spec.options)),
-            weights=weights,
-            device=settings.get("device"),
-            confidence=settings.get("confidence"),
-            iou=settings.get("iou"),
-            exporters=tuple(
-                Choice(e.id, _kept(settings, e.id, e.options)) for e in catalogue.exporters.values() if e.default
-            ),
-        )
-    job = replace(job, language=language)
-    if arguments.recipe and arguments.model:
-        spec, weights = _find_model(catalogue, arguments.model)
-        job = replace(job, model=job.model if spec.id == job.model.id else Choice(spec.id), weights=weights)
+        job = jobs.new_job(catalogue, settings, language, model=arguments.model)
     if arguments.pairs and not arguments.source:
         raise InputError("-o belongs to --source ID; for a SOURCE use flags such as --image_files.recursive")
     if arguments.sources or arguments.source:
-        job = replace(job, sources=_sources(arguments, catalogue))
+        job = replace(job, sources=jobs.set_up(catalogue, settings, _sources(arguments, catalogue)))
     job = replace(
         job,
         sources=tuple(_chosen(arguments, c, catalogue.source(c.id).options) for c in job.sources),
@@ -115,13 +99,13 @@ def _job(arguments: argparse.Namespace, catalogue: registry.Registry, settings: 
         device=arguments.device or job.device,
         confidence=job.confidence if arguments.conf is None else arguments.conf,
         iou=job.iou if arguments.iou is None else arguments.iou,
-        rules=_rules(arguments.rules) if arguments.rules else job.rules,
+        rules=jobs.read_rules(arguments.rules) if arguments.rules else job.rules,
     )
     exporters = job.exporters
     if arguments.export is not None:
         before = {choice.id: choice for choice in job.exporters}
         exporters = tuple(
-            before.get(id) or Choice(id, _kept(settings, id, catalogue.exporter(id).options))
+            before.get(id) or Choice(id, jobs.kept(settings, id, catalogue.exporter(id).options))
             for id in _exporters(arguments.export)
         )
     job = replace(job, exporters=tuple(_chosen(arguments, c, catalogue.exporter(c.id).options) for c in exporters))
@@ -131,8 +115,7 @@ def _job(arguments: argparse.Namespace, catalogue: registry.Registry, settings: 
 
 def _chosen(arguments: argparse.Namespace, choice: Choice, declared: tuple[Option, ...]) -> Choice:
     """``choice`` with the flags that were given for it, as JSON can hold them."""
-    together = {**choice.options, **options.given(arguments, declared, choice.id)}
-    return Choice(choice.id, {k: str(v.absolute()) if isinstance(v, Path) else v for k, v in together.items()})
+    return Choice(choice.id, jobs.plain({**choice.options, **options.given(arguments, declared, choice.id)}))
 
 
 def _exporters(text: str) -> Iterable[str]:
@@ -167,67 +150,8 @@ def _sources(arguments: argparse.Namespace, catalogue: registry.Registry) -> tup
         return (Choice(spec.id, pairs),)
     found: list[Choice] = []
     for text in arguments.sources:
-        found += claim(catalogue, text)
+        found += jobs.claim(catalogue, text)
     return tuple(found)
-
-
-def claim(catalogue: registry.Registry, text: str) -> list[Choice]:
-    """The sources that open what a user typed; a folder may hold pictures and videos, hence several.
-
-    Raises:
-        InputError: where no source can.
-    """
-    if not text.strip():
-        raise InputError("A SOURCE is empty; give a file, a folder, a pattern such as *.jpg, camera:0 or an address")
-    if _is_place(text):
-        if not glob.has_magic(text) and not Path(text).exists():
-            raise InputError(
-                f"{text} does not exist; give a file, a folder, a pattern such as *.jpg, camera:0 or an address"
-            )
-        text = str(Path(text).absolute())
-    choices = []
-    for spec in catalogue.sources.values():
-        claimed = spec.claim(text) if spec.claim else None
-        if claimed is not None:
-            choices.append(Choice(spec.id, dict(claimed)))
-    if choices:
-        return choices
-    if Path(text).exists():
-        raise InputError(f"{text} is neither a picture nor a video that can be read; give another file")
-    raise InputError(f"{text} does not exist; give a file, a folder, a pattern such as *.jpg, camera:0 or an address")
-
-
-def _is_place(text: str) -> bool:
-    scheme, colon, rest = text.partition(":")
-    return Path(text).exists() or not (colon and len(scheme) > 1 and scheme.isalnum() and rest)
-
-
-def _find_model(catalogue: registry.Registry, text: str | None) -> tuple[ModelSpec, str | None]:
-    bundled = {name: spec for spec in catalogue.models.values() for name in spec.bundled}
-    if text is None:
-        text = _default_model(catalogue)
-    if text in bundled:
-        weights = bundled[text].bundled[text]
-        return bundled[text], None if weights is None else str(weights)
-    path = Path(text).absolute()
-    if not text.strip() or not path.exists():
-        raise InputError(f"The model {text!r} does not exist; give a file such as best.pt, or {', '.join(bundled)}")
-    for spec in catalogue.models.values():
-        if path.suffix.lower() in spec.suffixes:
-            return spec, str(path)
-    known = sorted({suffix for spec in catalogue.models.values() for suffix in spec.suffixes})
-    raise InputError(f"{path.name} is no model file that a plugin here opens ({', '.join(known) or 'none is enabled'})")
-
-
-def _default_model(catalogue: registry.Registry) -> str:
-    """The model that ships with the program; never, unasked, one that somebody's plugin brings."""
-    own = [record for record in catalogue.records if record.origin == "built-in"]
-    active = {id for record in own if record.state == "active" for kind, id in record.specs if kind == "model"}
-    for spec in catalogue.models.values():
-        if spec.id in active and spec.bundled:
-            return next(iter(spec.bundled))
-    off = "; ".join(f"the plugin {r.id} is {r.state}" for r in own if r.state != "active" and "model" in r.kinds)
-    raise InputError(f"No bundled model can be used ({off or 'none ships'}); enable it, or name one with --model")
 
 
 def _model(arguments: argparse.Namespace, catalogue: registry.Registry, choice: Choice) -> Choice:
@@ -243,58 +167,6 @@ def _model(arguments: argparse.Namespace, catalogue: registry.Registry, choice: 
     return _chosen(arguments, Choice(spec.id, chosen), ())
 
 
-def _recipe(path: Path, check_model: bool) -> Job:
-    document = _read_json(path, "recipe")
-    run = document if isinstance(document, dict) and "job" in document else {"job": document}
-    try:
-        job = Job.from_json(run["job"])
-        if check_model and job.weights and isinstance(run.get("model"), dict):
-            _check_same_file(Path(job.weights), run["model"].get("sha256"))
-    except InputError as error:
-        raise InputError(f"The recipe {path} cannot be used: {error}") from None
-    return job
-
-
-def _check_same_file(weights: Path, sha256: object) -> None:
-    """Refuse a model file that is not the one that a recipe was made with."""
-    try:
-        with weights.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise InputError(f"its model {weights} cannot be read ({error.strerror}); name one with --model") from None
-    if sha256 and found != sha256:
-        raise InputError(f"its model {weights} has changed since (SHA-256); name it with --model to use it as it is")
-
-
-def _rules(path: Path) -> Rules:
-    return Rules.from_json(_read_json(path, "rules file"))
-
-
-def _read_json(path: Path, what: str) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=_without_repeats)
-    except FileNotFoundError:
-        raise InputError(f"The {what} {path} does not exist; give a JSON file") from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"The {what} {path} cannot be read as JSON ({error}); docs/using.md shows one") from None
-
-
-def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    names = [name for name, _ in pairs]
-    if repeated := [name for name in names if names.count(name) > 1]:
-        raise ValueError(f"{repeated[0]!r} stands there twice")
-    return dict(pairs)
-
-
-def _plugin_options(catalogue: registry.Registry) -> dict[str, Option]:
-    kinds: tuple[Mapping[str, Any], ...] = (catalogue.sources, catalogue.models, catalogue.exporters)
-    return {f"{s.id}.{option.key}": option for kind in kinds for s in kind.values() for option in s.options}
-
-
-def _kept(settings: Settings, id: str, declared: tuple[Option, ...]) -> dict[str, Any]:
-    return {o.key: settings.get(f"{id}.{o.key}") for o in declared if f"{id}.{o.key}" in settings.overrides}
-
-
 def _fraction(text: str) -> float:
     try:
         return check_fraction(float(text), "the value")
@@ -306,32 +178,6 @@ def _device(text: str) -> str:
     if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", text):
         raise argparse.ArgumentTypeError(f"{text!r} is not auto, cpu, cuda or cuda:N")
     return text
-
-
-def _title(job: Job, arguments: argparse.Namespace) -> str:
-    """What a person calls the run: the first source, and how many more there are."""
-    texts = arguments.sources or [
-        next((v for v in choice.options.values() if isinstance(v, str) and v), choice.id) for choice in job.sources
-    ]
-    if not texts:
-        return ""
-    _, address, rest = texts[0].partition("://")
-    # Of an address neither user and password nor the query, which may hold a token: the title names a folder.
-    name = rest.rpartition("@")[2].partition("?")[0] if address else Path(texts[0].rstrip("/\\")).name
-    return f"{name or texts[0]} +{len(texts) - 1}" if len(texts) > 1 else name or texts[0]
-
-
-def _default_output(settings: Settings, title: str) -> Path:
-    folder = settings.get("output_folder") or paths.results_folder()
-    return Path(folder) / paths.safe_name(f"{datetime.now():%Y-%m-%d %H%M%S} {title}")
-
-
-def _open_history(days: int) -> history.History:
-    """The history, without what is older than ``days``; 0 keeps all."""
-    opened = history.History.open()
-    if days:
-        opened.purge(before=datetime.now().astimezone() - timedelta(days=days))
-    return opened
 
 
 # Following the run

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
 from pathlib import Path
 
-from inspector import paths
+from inspector import jobs
 from inspector.api import ModelSpec
 from inspector.domain import InputError
 from inspector.registry import Registry
@@ -15,8 +14,7 @@ from inspector.settings import Settings
 
 def results_folder(command: str, model: str) -> Path:
     """A new folder for what ``command`` finds out about ``model``, such as ``2026-11-23 101500 validate best``."""
-    folder = Settings.load().get("output_folder") or paths.results_folder()
-    return Path(folder) / paths.safe_name(f"{datetime.now():%Y-%m-%d %H%M%S} {command} {model}")
+    return jobs.default_output(Settings.load(), f"{command} {model}")
 
 
 def explain(catalogue: Registry, architecture: str) -> None:
@@ -35,18 +33,7 @@ def find(catalogue: Registry, text: str) -> tuple[ModelSpec, Path]:
     Raises:
         InputError: there is no such file, no plugin opens it, or the model has no file.
     """
-    bundled = {name: spec for spec in catalogue.models.values() for name in spec.bundled}
-    if text in bundled:
-        weights = bundled[text].bundled[text]
-        if weights is None:
-            raise InputError(f"The model {text} has no weights file, which is needed here; give a file such as best.pt")
-        return bundled[text], weights
-    path = Path(text).absolute()
-    if not text.strip() or not path.exists():
-        names = "".join(f", or {name}" for name in bundled)
-        raise InputError(f"The model {text!r} does not exist; give a file such as best.pt{names}")
-    for spec in catalogue.models.values():
-        if path.suffix.lower() in spec.suffixes:
-            return spec, path
-    known = ", ".join(sorted({suffix for spec in catalogue.models.values() for suffix in spec.suffixes}))
-    raise InputError(f"{path.name} is no model file that a plugin here opens ({known or 'none is enabled'})")
+    spec, weights = jobs.find_model(catalogue, text)
+    if weights is None:
+        raise InputError(f"The model {text} has no weights file, which is needed here; give a file such as best.pt")
+    return spec, Path(weights)

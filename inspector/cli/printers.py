@@ -62,7 +62,7 @@ class TextPrinter(Printer):
             self._stream = (frame.name, status)
             name += f" {frame.seconds:.2f} s"
         reasons = "; ".join(i18n.reason_text(reason, self._language) for reason in result.verdict.reasons)
-        notes = "".join(f" ({note})" for note in frame.notes)
+        notes = "".join(f" ({i18n.sentence(note, self._language)})" for note in frame.notes)
         self._print(f"{status:<5}{name}{notes}{'  ' if reasons else ''}{reasons}\n")
 
     def end(self, started: Run) -> None:

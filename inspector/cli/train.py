@@ -13,6 +13,7 @@ from inspector.api import ModelSpec
 from inspector.cli import console, models, options
 from inspector.cli.console import emit, remark, say
 from inspector.domain import InputError
+from inspector.training import Supervision
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -34,6 +35,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--output", type=Path, metavar="DIR", help="folder for the results (default: a new one a training)"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON document on stdout")
+    parser.add_argument("--supervised", action="store_true", help=argparse.SUPPRESS)  # see inspector.training
     if len(trainable) > 1:
         parser.add_argument("--trainer", choices=[spec.id for spec in trainable], default=trainable[0].id)
     declared = {option.key: option for spec in trainable for option in spec.train_options}
@@ -73,11 +75,21 @@ def _train(arguments: argparse.Namespace, spec: ModelSpec, output: Path, given: 
         given = {**given, "weights": _shipped(spec, given["weights"])}
     layers = tuple(arguments.catalogue.layers.values())
     try:
-        with console.results_only():
-            return spec.train(arguments.data, model, output, layers=layers, report=remark, **given)
+        with console.results_only(), _supervision(arguments, output) as supervision:
+            step = supervision.step
+            return spec.train(arguments.data, model, output, layers=layers, report=remark, step=step, **given)
     except InputError:
         models.explain(arguments.catalogue, model or "")
         raise
+
+
+def _supervision(arguments: argparse.Namespace, output: Path) -> Supervision:
+    def say_at_once(line: str) -> None:
+        say(line)
+        console.stdout().flush()
+
+    folder = output.parent.parent if output.suffix == ".pt" else output  # its last.pt names a training, too
+    return Supervision(folder, say_at_once if arguments.supervised else None)
 
 
 def _check(arguments: argparse.Namespace, spec: ModelSpec, given: dict[str, Any]) -> int:

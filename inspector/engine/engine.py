@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from inspector.api import check_options
+from inspector.api import LayerSpec, Model, ModelSpec, check_options
 from inspector.domain import InputError, Job
-from inspector.engine.run import Catalogue, Journal, Listener, Run
+from inspector.engine.run import Catalogue, Journal, Listener, ModelOpener, Run
 
 
 class Engine:
@@ -20,6 +20,8 @@ class Engine:
         journal: opens the history; called on the writer's thread.
         version: of the program, kept with each run.
         log_to: opens a log file for a run, closed at its end.
+        open_model: ``open_model(spec, weights, device, layers, options) -> Model``, where a run shall not
+            open its own.
     """
 
     def __init__(
@@ -28,9 +30,11 @@ class Engine:
         journal: Callable[[], Journal],
         version: str,
         log_to: Callable[[Path], AbstractContextManager[Any]] | None = None,
+        open_model: ModelOpener | None = None,
     ) -> None:
         self.catalogue, self.journal, self.version = catalogue, journal, version
         self.log_to = log_to or (lambda path: nullcontext())
+        self.open_model = open_model or _open
 
     def start(self, job: Job, output: Path | None, title: str = "", on_result: Listener | None = None) -> Run:
         """Check the job and start it.
@@ -59,3 +63,9 @@ class Engine:
             exporter = self.catalogue.exporter(choice.id)
             exporters.append((exporter, check_options(exporter.options, choice.options, f"Exporter {exporter.id}")))
         return Run(self, job, sources, model, model_options, exporters, output, title, on_result)
+
+
+def _open(
+    spec: ModelSpec, weights: Path | None, device: str, layers: Sequence[LayerSpec], options: Mapping[str, Any]
+) -> Model:
+    return spec.open(weights, device, layers=layers, **options)

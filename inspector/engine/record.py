@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from inspector.domain import InputError
+from inspector.domain import InputError, Inspection, Skipped
 from inspector.paths import unused_path, write_text
 
 if TYPE_CHECKING:
@@ -27,6 +27,19 @@ class Counts:
     defects: int = 0
     skipped: int = 0
     dropped: int = 0
+
+    def after(self, result: Inspection | Skipped, dropped: int) -> Counts:
+        """These counts with one result more, and as many dropped as there are by now."""
+        if isinstance(result, Skipped):
+            return replace(self, skipped=self.skipped + 1, dropped=dropped)
+        verdict = result.verdict.status.lower()
+        return replace(
+            self,
+            inspected=self.inspected + 1,
+            defects=self.defects + len(result.detections),
+            dropped=dropped,
+            **{verdict: getattr(self, verdict) + 1},
+        )
 
 
 def save_run(run: Run, folder: Path, state: str, version: str) -> None:

@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 from inspector.api import Exporter, ExporterSpec, LayerSpec, Model, ModelSpec, RunInfo, Source, SourceSpec
 from inspector.channel import Channel
 from inspector.domain import Frame, InputError, Inspection, InspectorError, Job, ModelInfo, Skipped, Timings, judge
+from inspector.engine.gate import Gate
+from inspector.engine.guards import Guard, close, describe
+from inspector.engine.pace import Pace
 from inspector.engine.record import Counts, new_folder, now, save_run
 
 if TYPE_CHECKING:
@@ -23,6 +26,7 @@ logger = logging.getLogger(__name__)
 _WAITING_BYTES = 256 * 2**20
 _TICK = 0.2  # seconds
 Listener = Callable[["Inspection | Skipped"], None]
+ModelOpener = Callable[[ModelSpec, "Path | None", str, Sequence[LayerSpec], Mapping[str, Any]], Model]
 
 
 class Catalogue(Protocol):
@@ -65,6 +69,7 @@ class Run:
         state: ``starting``, ``running``, ``done``, ``stopped`` or ``failed``.
         counts: how far it has come.
         total: number of pictures, or None where unknown.
+        history_id: of the run in the history, once it has begun there.
         problems: sentences on what went wrong while the run went on.
         failure: what ended the run.
         files: what was written.
@@ -88,6 +93,7 @@ class Run:
         self.state = "starting"
         self.counts = Counts()
         self.total: int | None = None
+        self.history_id: int | None = None
         self.problems: list[str] = []
         self.failure: Exception | None = None
         self.files: list[Path] = []
@@ -99,12 +105,11 @@ class Run:
         self._thresholds = (job.confidence, job.iou)
         self._opened = False  # the sources; a later failure leaves something to save
         self._stopping = threading.Event()
-        self._going = threading.Event()
-        self._going.set()
+        self._gate, self._pace = Gate(), Pace()
         self._reader_ready = threading.Event()
         self._model_ready = threading.Event()
-        live = any(spec.droppable for spec, _ in sources)
-        self._frames: Channel[_Item] = Channel(_WAITING_BYTES, _bytes, latest=live)
+        self._live = any(spec.droppable for spec, _ in sources)
+        self._frames: Channel[_Item] = Channel(_WAITING_BYTES, _bytes, latest=self._live)
         self._results: Channel[tuple[_Item, Inspection | Skipped]] = Channel(_WAITING_BYTES, lambda p: _bytes(p[0]))
         stages = (self._read, self._infer, self._write)
         self._threads = [threading.Thread(target=stage, name=stage.__name__, daemon=True) for stage in stages]
@@ -114,19 +119,43 @@ class Run:
     def stop(self) -> None:
         """End within one frame; what was inspected is saved."""
         self._stopping.set()
-        self._going.set()
+        self._gate.open()
         self._frames.close()
 
     def pause(self) -> None:
-        """Halt before the next frame."""
-        self._going.clear()
+        """Halt before the next frame. What a camera sees meanwhile is neither inspected nor counted as dropped."""
+        self._gate.shut()
+        self._pace.halt()
 
     def resume(self) -> None:
-        self._going.set()
+        self._gate.open()
+        if self.state == "running":
+            self._pace.go()
+
+    def step(self) -> None:
+        """While paused: inspect the next picture, of a camera the newest, and halt again."""
+        self._gate.step()
 
     @property
     def paused(self) -> bool:
-        return not self._going.is_set()
+        return not self._gate.is_open
+
+    @property
+    def rate(self) -> float:
+        """Pictures a second over the last seconds; 0 before the second picture."""
+        return self._pace.rate
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds at work, without those in which it was paused."""
+        return self._pace.elapsed
+
+    @property
+    def remaining(self) -> float | None:
+        """Seconds that the rest will take at this rate; None where that is unknown."""
+        if self.total is None or not self.rate:
+            return None
+        return max(0, self.total - self.counts.inspected - self.counts.skipped) / self.rate
 
     def set_thresholds(self, confidence: float, iou: float) -> None:
         """Confidence and IoU from the next frame on, each 0 to 1."""
@@ -143,8 +172,8 @@ class Run:
         opened: list[tuple[SourceSpec, Source]] = []
         try:
             opened = self._open_sources()
-            totals = [source.total for _, source in opened]
-            self.total = None if None in totals else sum(total or 0 for total in totals)
+            every = [source for _, source in opened]
+            self.total = _total(every)
             self._opened = True
             self._reader_ready.set()
             before = 0  # pictures of earlier sources: still ones are numbered through the run
@@ -159,14 +188,15 @@ class Run:
                         return
                 before += stills
                 opened.pop(0)
-                _close(source, f"Source {spec.id}")
+                self.total = _total(every)  # a file may have held more or less than it stated
+                close(source, f"Source {spec.id}")
         except (Exception, SystemExit) as error:  # noqa: BLE001 - the guard of this stage
             self._fail(error, "The source failed")
         finally:
             self._reader_ready.set()
             self._frames.finish()
             for spec, source in opened:
-                _close(source, f"Source {spec.id}")
+                close(source, f"Source {spec.id}")
 
     def _open_sources(self) -> list[tuple[SourceSpec, Source]]:
         opened: list[tuple[SourceSpec, Source]] = []
@@ -185,12 +215,11 @@ class Run:
         return opened
 
     def _contents(self, source: Source) -> Iterator[Frame | Skipped]:
-        """What the source yields, halting while the run is paused, ending when it is stopped."""
+        """What the source yields until the run is stopped; what a camera sees while it is paused is left out."""
         for content in source:
-            self._going.wait()
             if self._stopping.is_set():
                 return
-            if content is not None:
+            if content is not None and (not self._live or self._gate.passable):
                 yield content
 
     # model
@@ -201,16 +230,13 @@ class Run:
             spec = self._model_spec
             weights = None if self.job.weights is None else Path(self.job.weights)
             layers = tuple(self._engine.catalogue.layers.values())
-            model = spec.open(weights, self.job.device, layers=layers, **self._model_options)
+            model = self._engine.open_model(spec, weights, self.job.device, layers, self._model_options)
             if self.job.rules is not None:
                 self.job.rules.check_names(model.info.names)
             self.model = replace(model.info, plugin=spec.id)
             self._model_ready.set()
             number = 0
-            while items := self._frames.take(max(1, model.batch)):
-                self._going.wait()
-                if self._stopping.is_set():
-                    return
+            for items in self._admitted(max(1, model.batch)):
                 for item, result in self._inspect(model, self.model, items):
                     if isinstance(result, Inspection):
                         number += 1
@@ -224,7 +250,19 @@ class Run:
             self._frames.close()
             self._results.finish()
             if model is not None:
-                _close(model, f"Model {self._model_spec.id}")
+                close(model, f"Model {self._model_spec.id}")
+
+    def _admitted(self, most: int) -> Iterator[Sequence[_Item]]:
+        """What comes from the reader, ``most`` at once, halting while the run is paused, ending when it is stopped."""
+        while items := self._frames.take(most):
+            while items:
+                if self._live and not self._gate.passable:
+                    break  # seen before the pause; a step is to show what is there now
+                many = self._gate.go_through(len(items))
+                if self._stopping.is_set():
+                    return
+                yield items[:many]
+                items = items[many:]
 
     def _inspect(
         self, model: Model, info: ModelInfo, items: Sequence[_Item]
@@ -274,8 +312,10 @@ class Run:
             self.output = new_folder(self.output)
             stack.enter_context(self._engine.log_to(self.output / "run.log"))
         logger.info("Run of %s with %s (%s) on %s", self.title, model.file, model.architecture, model.device)
-        run = journal.begin(self.job, model, self.title, self.output, self.started)
+        self.history_id = run = journal.begin(self.job, model, self.title, self.output, self.started)
         self.state = "running"
+        if not self.paused:
+            self._pace.go()
         self._save_run("running")
         exporters = self._open_exporters(model)
         unsafe: list[_Item] = []  # added, but not yet on disk
@@ -307,6 +347,7 @@ class Run:
                 with self._guard(spec):
                     self.files += exporter.close()
             self.ended = now()
+            self._pace.halt()
             state = "failed" if self.failure else "stopped" if self._stopping.is_set() else "done"
             journal.finish(run, state, asdict(self.counts))
             _acknowledge(journal, unsafe)
@@ -333,22 +374,12 @@ class Run:
                 with self._guard(spec):
                     self.files += exporter.close()
 
-    def _guard(self, spec: ExporterSpec) -> _Guard:
-        return _Guard(lambda error: self._report(f"Exporter {spec.id} failed: {_sentence(error)}", error))
+    def _guard(self, spec: ExporterSpec) -> Guard:
+        return Guard(lambda error: self._report(f"Exporter {spec.id} failed: {describe(error)}", error))
 
     def _count(self, result: Inspection | Skipped) -> None:
-        counts = self.counts
-        if isinstance(result, Skipped):
-            self.counts = replace(counts, skipped=counts.skipped + 1, dropped=self._frames.dropped)
-            return
-        verdict = result.verdict.status.lower()
-        self.counts = replace(
-            counts,
-            inspected=counts.inspected + 1,
-            defects=counts.defects + len(result.detections),
-            dropped=self._frames.dropped,
-            **{verdict: getattr(counts, verdict) + 1},
-        )
+        self._pace.count()
+        self.counts = self.counts.after(result, self._frames.dropped)
 
     def _save_run(self, state: str) -> None:
         if self.output is not None:
@@ -364,24 +395,11 @@ class Run:
         if not isinstance(error, InspectorError):
             # Whoever started the run tells the person; here it goes to the log only.
             logger.error("%s: %s", what, error, exc_info=error, extra={"told": True})
-            error = InspectorError(f"{what}: {_sentence(error)}")
+            error = InspectorError(f"{what}: {describe(error)}")
         if self.failure is None:
             self.failure = error
         if self.state != "starting":
             self.problems.append(str(error))
-
-
-class _Guard(AbstractContextManager["_Guard"]):
-    """Hands an exception to ``report`` instead of raising it."""
-
-    def __init__(self, report: Callable[[Exception | SystemExit], None]) -> None:
-        self._report = report
-
-    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> bool:
-        if not isinstance(error, Exception | SystemExit):
-            return False
-        self._report(error)
-        return True
 
 
 def _acknowledge(journal: Journal, unsafe: list[_Item]) -> None:
@@ -393,16 +411,10 @@ def _acknowledge(journal: Journal, unsafe: list[_Item]) -> None:
     unsafe.clear()
 
 
-def _close(part: Source | Model, what: str) -> None:
-    try:
-        part.close()
-    except (Exception, SystemExit):
-        logger.exception("%s could not be closed", what)
+def _total(sources: Sequence[Source]) -> int | None:
+    totals = [source.total for source in sources]
+    return None if None in totals else sum(total or 0 for total in totals)
 
 
 def _bytes(item: _Item) -> int:
     return int(item.content.image.nbytes) if isinstance(item.content, Frame) else 1
-
-
-def _sentence(error: BaseException) -> str:
-    return f"{error}" if isinstance(error, InspectorError) else f"{type(error).__name__}: {error}".rstrip(": ")

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ INTERVAL = 0.3
 """Seconds that an inspection waits at most before it is on the disk, while the writer is busy or calls ``tick``."""
 _GROUP = 1000  # inspections that wait at most
 _STEP = 2000  # inspections removed at once, so that a purge never keeps a writer waiting for long
+_PART = 500  # inspections read at once
 
 _ENTRY = """SELECT inspection.id, inspection.run, number, inspection.time, name,
     folder.path || ifnull(inspection.file, name), frame, seconds, width, height, verdict, skipped,
@@ -258,12 +260,27 @@ class History:
 
     def records(self, query: Query) -> Iterator[dict[str, Any]]:
         """All that ``query`` asks for on all pages from its first on, each as :meth:`get` returns it."""
-        page = self.search(replace(query, limit=500))
+        page = self.search(replace(query, limit=_PART))
         while page.entries:
             yield from self._records([entry.id for entry in page.entries])
             if page.next is None:
                 return
-            page = self.search(replace(query, limit=500, offset=0, after=page.next))
+            page = self.search(replace(query, limit=_PART, offset=0, after=page.next))
+
+    def records_of(self, ids: Iterable[int]) -> Iterator[dict[str, Any]]:
+        """Those with these ids, in their order, each as :meth:`get` returns it; what was purged is left out."""
+        for some in _chunks(ids):
+            yield from self._records(some)
+
+    def runs_of(self, ids: Iterable[int]) -> list[RunEntry]:
+        """The runs that the inspections with these ids belong to, the newest first."""
+        found: set[int] = set()
+        with guarded(self.path):
+            for some in _chunks(ids):
+                marks = ", ".join("?" * len(some))
+                statement = f"SELECT DISTINCT run FROM inspection WHERE id IN ({marks})"
+                found.update(run for (run,) in self._connection.execute(statement, some))
+        return [entry for entry in self.runs() if entry.id in found]
 
     def detections(self, id: int) -> list[dict[str, Any]]:
         """The defects of one inspection as in ``results.jsonl``."""
@@ -358,6 +375,12 @@ class History:
         for _ in range(0, free, 1000):
             self._connection.executescript("PRAGMA incremental_vacuum(1000)")  # execute() would free one page only
         self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+
+def _chunks(ids: Iterable[int]) -> Iterator[list[int]]:
+    waiting = iter(ids)
+    while some := [int(id) for id in islice(waiting, _PART)]:
+        yield some
 
 
 def _place(path: str | None, name: str) -> tuple[str | None, str | None]:

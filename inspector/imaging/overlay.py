@@ -62,7 +62,7 @@ def draw_inspection(
     for detection in detections:
         if detection.mask is not None:
             _draw_mask(image, detection.mask, class_colour(detection.class_id), opacity, max(1, line // 2))
-    boxes = [_pixels_of(detection.box, width, height) for detection in detections]
+    boxes = [pixels_of(detection.box, width, height) for detection in detections]
     for detection, (left, top, right, bottom) in zip(detections, boxes, strict=True):
         corners = (
             (max(left - line, 0), max(top - line, 0)),
@@ -73,11 +73,11 @@ def draw_inspection(
     if labels:
         tiles = [text_tile(f"{d.label} {d.score:.2f}", size, class_colour(d.class_id), width) for d in detections]
         reserved = (0, 0) if badge is None else (badge.shape[1], badge.shape[0])
-        places = _places([tile.shape[:2] for tile in tiles], boxes, (width, height), reserved, line)
+        places = label_places([tile.shape[:2] for tile in tiles], boxes, (width, height), reserved, line)
         for tile, (left, top) in zip(tiles, places, strict=True):
-            _paste(image, tile, left, top)
+            paste(image, tile, left, top)
     if badge is not None:
-        _paste(image, badge, 0, 0)
+        paste(image, badge, 0, 0)
     return image
 
 
@@ -96,7 +96,7 @@ def _draw_mask(image: Image, mask: Mask, colour: Colour, opacity: float, line: i
     cv2.drawContours(image, contours, -1, colour, line)
 
 
-def _pixels_of(box: Sequence[float], width: int, height: int) -> Rectangle:
+def pixels_of(box: Sequence[float], width: int, height: int) -> Rectangle:
     """The pixels that a box touches, within the picture, one at least."""
     # max() and min() in this order also bring infinities and NaN into the picture.
     x1, x2 = (min(max(0.0, x), width) for x in (box[0], box[2]))
@@ -105,7 +105,7 @@ def _pixels_of(box: Sequence[float], width: int, height: int) -> Rectangle:
     return left, top, max(int(np.ceil(x2)), left + 1), max(int(np.ceil(y2)), top + 1)
 
 
-def _places(
+def label_places(
     sizes: Sequence[tuple[int, ...]],
     boxes: Sequence[Rectangle],
     picture: tuple[int, int],
@@ -146,7 +146,8 @@ def _places(
     return corners
 
 
-def _paste(image: Image, tile: Image, left: int, top: int) -> None:
+def paste(image: Image, tile: Image, left: int, top: int) -> None:
+    """Put ``tile`` into ``image``; what reaches beyond the right and the bottom is cut."""
     region = image[top : top + tile.shape[0], left : left + tile.shape[1]]
     region[:] = tile[: region.shape[0], : region.shape[1]]
 

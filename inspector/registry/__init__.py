@@ -4,9 +4,21 @@ A bad plugin is shown with its reason and never takes anything else down. Nothin
 """
 
 from inspector.registry.checking import check
-from inspector.registry.installing import Installed, disable, enable, install, remove
+from inspector.registry.installing import Installed, disable, enable, install, look, remove
 from inspector.registry.loading import load
 from inspector.registry.records import PluginRecord, Registry
 from inspector.registry.scaffold import new
 
-__all__ = ["Installed", "PluginRecord", "Registry", "check", "disable", "enable", "install", "load", "new", "remove"]
+__all__ = [
+    "Installed",
+    "PluginRecord",
+    "Registry",
+    "check",
+    "disable",
+    "enable",
+    "install",
+    "load",
+    "look",
+    "new",
+    "remove",
+]

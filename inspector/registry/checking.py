@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import tempfile
 from dataclasses import asdict, fields, replace
 from pathlib import Path
@@ -44,7 +43,7 @@ def check(given: Path | None = None) -> tuple[PluginRecord, ...]:
 
 def _try_in_child(candidate: Candidate, result: Path) -> PluginRecord:
     assert candidate.manifest is not None and candidate.place is not None
-    command = [*_program(), "plugins", "check", str(candidate.place), "--here", str(result)]
+    command = [*paths.program(), "plugins", "check", str(candidate.place), "--here", str(result)]
     environment = os.environ | {NO_PLUGINS_VARIABLE: "1"}
     flags = getattr(subprocess, "CREATE_NO_WINDOW", 0)
     manifest = candidate.manifest
@@ -73,10 +72,6 @@ def _try_in_child(candidate: Candidate, result: Path) -> PluginRecord:
             f"the program ended while it was loading it ({_end(done.returncode)})",
             done.stderr.decode("utf-8", "replace"),
         )
-
-
-def _program() -> list[str]:
-    return [sys.executable] if paths.frozen() else [sys.executable, "-m", "inspector"]
 
 
 def _end(code: int) -> str:

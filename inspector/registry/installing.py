@@ -24,9 +24,10 @@ from inspector.registry.wheels import check_wheel
 
 @dataclass(frozen=True)
 class Installed:
-    """A plugin that now lies in the plugins folder; it has not been run.
+    """A plugin that lies in the plugins folder now, or that would (:func:`look`); it has not been run.
 
     Attributes:
+        path: where it lies, or would lie.
         sha256: of the file that was given; for a folder, of its files' names and contents.
         replaced: version of the plugin that was there before ("" where that is unknown); None where there was none.
     """
@@ -49,32 +50,61 @@ class Installed:
         }
 
 
-def install(given: Path) -> Installed:
+def look(given: Path) -> Installed:
+    """What :func:`install` would install from ``given``, for the person who is to agree; nothing is changed or run.
+
+    Raises:
+        InputError: as :func:`install`.
+    """
+    with (
+        tempfile.TemporaryDirectory(prefix="bearing-plugin-", ignore_cleanup_errors=True) as temporary,
+        staged(given, Path(temporary)) as candidate,
+    ):
+        assert candidate.manifest is not None
+        return _described(candidate.manifest, given, _same(candidate.manifest))
+
+
+def install(given: Path, sha256: str | None = None) -> Installed:
     """Install from a ``.py``, a folder, a ``.zip`` or a pure Python wheel. Nothing of it is run.
 
     An older plugin of the same id is replaced; what it was lies in ``plugins-state/previous/<id>`` until the next time.
 
+    Args:
+        sha256: what it must be, as :func:`look` told it.
+
     Raises:
-        InputError: it is no plugin, does not fit this program, lacks something or would not be safe to unpack.
+        InputError: it is no plugin, does not fit this program, lacks something, would not be safe to unpack or is not
+            what was looked at.
     """
     with staged(given, paths.plugins_folder()) as candidate:
         manifest, folder = candidate.manifest, candidate.place
         assert manifest is not None and folder is not None
-        same = [each for each in find_candidates() if each.id.casefold() == manifest.id.casefold()]
-        for other in same:
-            if other.origin != "drop-in":
-                raise Refused(f"The id {manifest.id!r} belongs to a plugin that is {other.origin}; change it in PLUGIN")
-        sha256 = _hash(given)
-        final = paths.plugins_folder() / manifest.id
+        same = _same(manifest)
+        installed = _described(manifest, given, same)
+        if sha256 not in (None, installed.sha256):
+            raise Refused(f"{given.name} has changed since it was looked at; look at it again")
         old = {each.place: None for each in same if each.place is not None}
-        if final.exists():  # a folder with that name, whatever is in it
-            old[final] = None
-        _replace(folder, final, list(old), state_folder() / "previous" / manifest.id)
+        if installed.path.exists():  # a folder with that name, whatever is in it
+            old[installed.path] = None
+        _replace(folder, installed.path, list(old), state_folder() / "previous" / manifest.id)
     state = read_state()
-    state[manifest.id] = {"sha256": sha256}
+    state[manifest.id] = {"sha256": installed.sha256}
     write_state(state)
+    return installed
+
+
+def _same(manifest: Manifest) -> list[Candidate]:
+    """The drop-ins with that id, which would be replaced; Refused where the id is not theirs to take."""
+    same = [each for each in find_candidates() if each.id.casefold() == manifest.id.casefold()]
+    for other in same:
+        if other.origin != "drop-in":
+            raise Refused(f"The id {manifest.id!r} belongs to a plugin that is {other.origin}; change it in PLUGIN")
+    return same
+
+
+def _described(manifest: Manifest, given: Path, same: list[Candidate]) -> Installed:
     replaced = next((each.manifest.version if each.manifest else "" for each in same), None)
-    return Installed(manifest, final, sha256, replaced)
+    return Installed(manifest, paths.plugins_folder() / manifest.id, _hash(given), replaced)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from inspector.api import Exporter, ExporterSpec, Option, RunInfo, Text, hookimpl
+from inspector.api import Exporter, ExporterSpec, Option, Pixels, RunInfo, Text, hookimpl
 
 PLUGIN = {
     "id": "datasets",
@@ -29,10 +29,14 @@ _IMAGES = Option(
 @hookimpl
 def inspector_exporters() -> Iterable[ExporterSpec]:
     return [
-        ExporterSpec(id="coco", title=Text("COCO data set", "COCO 数据集"), open=_open_coco),
-        ExporterSpec(id="yolo", title=Text("YOLO data set", "YOLO 数据集"), open=_open_yolo, options=(_IMAGES,)),
-        ExporterSpec(id="labelme", title=Text("labelme files", "labelme 文件"), open=_open_labelme, options=(_IMAGES,)),
+        ExporterSpec("coco", Text("COCO data set", "COCO 数据集"), _open_coco, pixels="unused"),
+        ExporterSpec("yolo", Text("YOLO data set", "YOLO 数据集"), _open_yolo, (_IMAGES,), pixels=_pixels),
+        ExporterSpec("labelme", Text("labelme files", "labelme 文件"), _open_labelme, (_IMAGES,), pixels=_pixels),
     ]
+
+
+def _pixels(images: str) -> Pixels:
+    return "needed" if images == "copy" else "unused"
 
 
 def _open_coco(folder: Path, run: RunInfo) -> Exporter:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from inspector.api import Exporter, ExporterSpec, Option, RunInfo, Text, hookimpl
+from inspector.api import Exporter, ExporterSpec, Option, Pixels, RunInfo, Text, hookimpl
 
 PLUGIN = {
     "id": "spreadsheet",
@@ -46,8 +46,13 @@ def inspector_exporters() -> Iterable[ExporterSpec]:
                 ),
             ),
             default=True,
+            pixels=_pixels,
         )
     ]
+
+
+def _pixels(thumbnails: bool, thumbnail_limit: int) -> Pixels:
+    return "wished" if thumbnails and thumbnail_limit else "unused"
 
 
 def _open(folder: Path, run: RunInfo, **options: Any) -> Exporter:

@@ -17,6 +17,16 @@ PLUGIN = {
 }
 
 
+def list_devices() -> Sequence[tuple[str, str]]:
+    """The CUDA devices of this machine."""
+    from inspector.api import prepare_torch
+
+    prepare_torch()
+    from inspector_plugins.yolo11 import devices
+
+    return devices.names()
+
+
 def open_model(weights: Path | None, device: str, layers: Sequence[LayerSpec], **options: Any) -> Model:
     """Open a checkpoint with the runtime that the options name."""
     if weights is None:
@@ -102,6 +112,7 @@ def inspector_models() -> list[ModelSpec]:
                 ),
             ),
             architectures=_architectures,
+            devices=list_devices,
             validate=_validate,
             validate_options=(
                 Option("split", str, "val", Text("Split", "数据划分"), choices=("train", "val", "test")),

@@ -7,6 +7,14 @@ import re
 from inspector.api import InputError
 
 
+def names() -> list[tuple[str, str]]:
+    """The CUDA devices of this machine, as ``("cuda:0", name)``."""
+    import torch
+
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    return [(f"cuda:{number}", torch.cuda.get_device_name(number)) for number in range(count)]
+
+
 def choose(device: str) -> str:
     """``cpu`` or ``cuda:N`` for what the user asked: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
 

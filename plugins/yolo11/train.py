@@ -33,8 +33,10 @@ from inspector_plugins.yolo11.data import check as check_data
 
 logger = logging.getLogger(__name__)
 Tell = Callable[[str], None]
+Step = Callable[[int, int, int, int, Mapping[str, float]], None]
 _CHANGEABLE = ("epochs", "patience", "device", "workers")  # when a training is gone on with
 _STRIDE = 32
+_OTHERS = ("train.log", "train.lock")  # files of a window that supervises the training, in its folder from the start
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,7 @@ def train(
     output: Path,
     layers: Sequence[LayerSpec] = (),
     report: Tell = logger.info,
+    step: Step | None = None,
     *,
     resume: bool = False,
     check: bool = False,
@@ -95,6 +98,8 @@ def train(
         output: folder for ``weights/``, ``results.csv``, ``check.json`` and pictures; must not exist or be empty.
         layers: layers of plugins that the architecture or checkpoint may contain.
         report: called with what the check found, and one line an epoch.
+        step: called as ``step(epoch, epochs, batch, batches, losses)`` after each step, and with batch 0 after each
+            epoch that was saved; ``epoch`` counts the whole ones. It may raise KeyboardInterrupt, like Ctrl-C.
         resume: go on with the training in ``output`` (or that ``output`` is the last.pt of) after its last whole epoch.
             ``data``, ``model`` and the options may then be None or left out; where given they must be the same, except
             for ``epochs``, ``patience``, ``device`` and ``workers``. Where nothing was begun yet, it begins.
@@ -156,6 +161,8 @@ def train(
         _settings(plan, place, output),
     )
     training.add_callback("on_fit_epoch_end", _Progress(report, plan.options.epochs))
+    if step is not None:
+        _Steps(step, plan.options.epochs).listen(training)
     _run(training, plan, report)
     _keep(plan, output, finished=True)
     state_file.unlink(missing_ok=True)
@@ -165,7 +172,7 @@ def train(
 def _new(output: Path, data: Path | None, model: str | None, options: Mapping[str, Any]) -> _Plan:
     if data is None:
         raise InputError(f"There is no training in {output} to go on with; name its folder, or give --data to begin")
-    if output.exists() and (not output.is_dir() or any(not _temporary(file) for file in output.iterdir())):
+    if output.exists() and (not output.is_dir() or any(not _passing(file) for file in output.iterdir())):
         raise InputError(
             f"{output} exists already; name a new folder for the training's results, or go on with --resume"
         )
@@ -221,8 +228,8 @@ def _absolute(model: str) -> str:
     return str(Path(model).absolute()) if model.lower().endswith(".pt") else model
 
 
-def _temporary(file: Path) -> bool:
-    return file.name.startswith(".tmp-")
+def _passing(file: Path) -> bool:
+    return file.name.startswith(".tmp-") or file.name in _OTHERS
 
 
 def _sha256(file: Path) -> str:
@@ -383,3 +390,31 @@ class _Progress:
         losses = " ".join(f"{name} {float(value):.3f}" for name, value in training.tloss.items())
         score = training.metrics.get("metrics/mAP50(M)", 0.0)
         self._report(f"epoch {done}/{self._epochs}  {losses}  mask mAP50 {score:.3f}  {left / 60:.1f} min left")
+
+
+class _Steps:
+    """Counts the steps of an epoch for ``step``."""
+
+    def __init__(self, step: Step, epochs: int) -> None:
+        self._step, self._epochs, self._batch = step, epochs, 0
+
+    def listen(self, training: trainer.Training) -> None:
+        training.add_callback("on_train_epoch_start", self._begin)
+        training.add_callback("on_train_batch_end", self._go)
+        training.add_callback("on_fit_epoch_end", self._end)
+
+    def _begin(self, training: Any) -> None:
+        self._batch = 0
+
+    def _go(self, training: Any) -> None:
+        self._batch += 1
+        self._tell(training, training.epoch)
+
+    def _end(self, training: Any) -> None:
+        self._batch = 0
+        if not training.stop:  # the last epoch is followed by the measuring of the best model
+            self._tell(training, training.epoch + 1)
+
+    def _tell(self, training: Any, epoch: int) -> None:
+        losses = {name: float(value) for name, value in training.tloss.items()}
+        self._step(epoch, self._epochs, self._batch, len(training.train_loader), losses)

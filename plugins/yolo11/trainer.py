@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import math
 import os
 import pickle
 import random
@@ -41,6 +42,7 @@ logger = logging.getLogger(__name__)
 STATE_FORMAT = 1
 _CHOSEN = ("optimizer", "lr0", "momentum", "warmup_bias_lr")  # settings that ultralytics chooses at the beginning
 _MOST_RECOVERIES = 3
+_DRAWN_EVERY = 30.0  # seconds between two drawings of validation pictures
 
 
 class Training(SegmentationTrainer):  # type: ignore[misc]
@@ -69,6 +71,7 @@ class Training(SegmentationTrainer):  # type: ignore[misc]
         self._network, self._report, self._layers = network, report, layers
         self._bfloat16, self._state = bfloat16, state
         self._threads, self._seconds_before = torch.get_num_threads(), 0.0
+        self._drawing, self._last_drawn = False, -math.inf
         chosen = {key: state["settings"][key] for key in _CHOSEN} if state else {}
         super().__init__(overrides={**settings, **chosen})
         self.add_callback("on_train_start", Training._set_clock_back)
@@ -103,6 +106,23 @@ class Training(SegmentationTrainer):  # type: ignore[misc]
     def setup_model(self) -> Mapping[str, Any] | None:
         self.model = self._network
         return self._state
+
+    def get_validator(self) -> Any:
+        """Draws what is found on the first validation pictures now and then; all the rest is drawn at the end."""
+        validator = super().get_validator()
+        validator.add_callback("on_val_start", self._draw_first)
+        validator.add_callback("on_val_batch_end", self._drawn_first)
+        return validator
+
+    def _draw_first(self, validator: Any) -> None:
+        due = time.monotonic() - self._last_drawn > _DRAWN_EVERY
+        self._drawing = bool(self.args.plots) and not validator.args.plots and due
+        validator.args.plots |= self._drawing
+
+    def _drawn_first(self, validator: Any) -> None:
+        if self._drawing:
+            self._drawing, self._last_drawn = False, time.monotonic()
+            validator.args.plots = False
 
     # The course of it.
 

@@ -4,8 +4,6 @@ import json
 
 import pytest
 
-from inspector.cli import doctor
-
 CHECKS = ["program", "processor", "data folder", "history", "plugins", "torch", "CUDA", "model", "pictures", "video"]
 
 
@@ -42,32 +40,6 @@ def test_a_broken_plugin_and_a_damaged_history_are_bad(findings, home):
     assert code == 1
     assert found["plugins"]["state"] == "bad" and "broken" in found["plugins"]["detail"]
     assert found["history"]["state"] == "bad" and "is damaged" in found["history"]["detail"]
-
-
-def test_a_model_is_tried(spots, monkeypatch):
-    real = doctor.registry.load
-    monkeypatch.setattr(doctor.registry, "load", lambda: _without(real(), "yolo11"))
-    state, detail = doctor._model()
-    assert state == "good" and "dark-spots" in detail and "ms a 640x480 picture" in detail
-
-
-def test_a_missing_model_is_bad(monkeypatch):
-    real = doctor.registry.load
-    monkeypatch.setattr(doctor.registry, "load", lambda: _without(real(), "yolo11"))
-    assert doctor._model() == ("bad", "no model ships with this program; reinstall it")
-
-
-def _without(catalogue, id: str):
-    from dataclasses import replace
-
-    return replace(catalogue, models={name: spec for name, spec in catalogue.models.items() if name != id})
-
-
-def test_what_fails_in_any_way_is_a_finding():
-    def fail():
-        raise KeyError("driver")
-
-    assert doctor._look("a part", fail) == doctor.Finding("a part", "bad", "KeyError: 'driver'")
 
 
 def test_a_table_for_people(program):

@@ -171,3 +171,55 @@ def test_purge_tells_first_and_removes_with_yes(filled, capsys):
     with History.open() as history:
         assert [entry.name for entry in history.search(Query(text="数据")).entries] == ["=1+1 轴承.png"]
     assert call(capsys, "purge", "--before", "2020-11-24", "--yes")[0] == "Inspections removed: 0\n"
+
+
+@pytest.fixture
+def inspected(spots, program, pictures):
+    """Five real pictures in the history, two of them not good."""
+    assert program("inspect", pictures, "--model", "spots", "--export", "jsonl,csv")[0] == 0
+    return pictures
+
+
+def test_export_writes_with_exporters_again(inspected, program, home, tmp_path):
+    output = tmp_path / "导出 1"
+    code, out, err = program("history", "export", "--export", "jsonl, csv,images", "--output", output)
+    assert (code, out, err) == (0, f"Inspections written to {output}: 5\n", "")
+    (original,) = (home / "results").iterdir()
+    for name in ("results.jsonl", "defects.csv"):
+        assert (output / name).read_bytes() == (original / name).read_bytes()
+    assert len(list((output / "images").iterdir())) == 5
+    code, out, _ = program("history", "export", "--export", "csv", "--verdict", "NG", "--output", output, "--json")
+    document = json.loads(out)
+    assert code == 0 and document["exported"] == 2 and document["folder"] == f"{output}-2"
+    assert [file.rpartition("/")[2] for file in document["files"]] == ["inspections.csv", "defects.csv"]
+    with open(document["files"][0], encoding="utf-8-sig", newline="") as file:
+        assert [row["Number"] for row in csv.DictReader(file)] == ["2", "4"]
+
+
+def test_export_names_pictures_that_are_gone(inspected, program, tmp_path):
+    (inspected / "零件 1.png").unlink()
+    code, out, err = program("history", "export", "--export", "csv,images", "--output", tmp_path / "out", "--json")
+    document = json.loads(out)
+    assert code == 1 and document["exported"] == 5 and document["problems"] == []
+    (sentence,) = document["missing"]
+    assert "零件 1.png is not there any more" in sentence and sentence in err
+    assert len(list((tmp_path / "out" / "images").iterdir())) == 4
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (("--export", "pdf"), "no exporter 'pdf'"),
+        (("--export", ""), "no exporter ''"),
+        (("--export", "csv", "--label", "Rust"), "Nothing in the history matches"),
+        (("--export", "csv", "--to", "x.csv"), "not allowed with"),
+        ((), "one of the arguments --to --export is required"),
+        (("--to", "x.csv", "--output", "out"), "--output belongs to --export"),
+    ],
+)
+def test_export_refuses_what_makes_no_sense(inspected, program, tmp_path, monkeypatch, words, complaint):
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.iterdir())
+    code, out, err = program("history", "export", *words)
+    assert (code, out) == (2, "") and complaint in err
+    assert sorted(tmp_path.iterdir()) == before

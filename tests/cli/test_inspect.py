@@ -271,15 +271,6 @@ def test_a_path_option_of_a_plugin_can_be_kept(program, pictures, home, tmp_path
     assert (tmp_path / "note.txt").read_text() == "done"
 
 
-def test_the_title_of_an_address_holds_no_password():
-    from argparse import Namespace
-
-    from inspector.cli.inspect import _title
-
-    address = Namespace(sources=["rtsp://user:secret@10.0.0.7:554/line?token=abc"])
-    assert _title(None, address) == "10.0.0.7:554/line"
-
-
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_run_with_everything_saved(start, pictures, tmp_path, number):

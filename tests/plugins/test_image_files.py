@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from inspector.api import Frame, InputError, Skipped, check_options, write_image
+from inspector.api import Browsable, Frame, InputError, Skipped, check_options, write_image
 from inspector_plugins.image_files import ImageFiles, claim, inspector_sources
 
 
@@ -234,3 +234,17 @@ def test_the_plugin_is_light():
         "print({'cv2', 'numpy', 'PIL', 'torch'} & set(sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
+
+
+def test_looked_through_in_any_order(tmp_path):
+    for number in range(4):
+        picture(tmp_path / f"{number}.png", number)
+    (tmp_path / "2.png").write_bytes(b"no picture")
+    source = ImageFiles(str(tmp_path))
+    assert isinstance(source, Browsable) and source.total == 4
+    for index in (3, 0, 1):
+        frame = source.frame(index)
+        assert (frame.index, frame.name, frame.image[0, 0, 0]) == (index, f"{index}.png", index)
+    assert source.frame(2) == next(item for item in source if isinstance(item, Skipped))
+    with pytest.raises(IndexError):
+        source.frame(4)

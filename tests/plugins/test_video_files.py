@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from inspector.api import Frame, InputError, Skipped, check_options
-from inspector_plugins.video_files import VideoFiles, claim, inspector_sources
+from inspector.api import Browsable, Frame, InputError, Skipped, assets, check_options
+from inspector_plugins.video_files import VideoFiles, claim, inspector_sources, open_videos
 
 COUNT = 30
 
@@ -345,3 +345,155 @@ def test_the_spec(tmp_path, caplog):
         source = spec.open(**check_options(spec.options, spec.claim(str(path)), "video_files"))
         assert len(list(source)) == 2
     assert not caplog.records
+
+
+# Looking through one video
+
+
+def with_durations(data: bytes, durations: list[int]) -> bytes:
+    """An MP4 (its moov box last) whose frame n lasts ``durations[n]`` of the ticks that a frame lasted before."""
+    kind = data.index(b"stts")
+    size, _, _, entries, _, tick = struct.unpack_from(">I4sIIII", data, kind - 4)
+    assert entries == 1
+    rows = b"".join(struct.pack(">II", 1, tick * duration) for duration in durations)
+    table = struct.pack(">I4sII", 16 + len(rows), b"stts", 0, len(durations)) + rows
+    box = bytearray(data[: kind - 4] + table + data[kind - 4 + size :])
+    for parent in (b"moov", b"trak", b"mdia", b"minf", b"stbl"):
+        place = data.rindex(parent) - 4
+        struct.pack_into(">I", box, place, struct.unpack_from(">I", box, place)[0] + len(table) - size)
+    struct.pack_into(">I", box, box.rindex(b"elst") + 12, 2**31 - 1)  # shown to its end
+    return bytes(box)
+
+
+def any_order(count: int) -> list[int]:
+    """All indices shuffled, then some neighbours and both ends."""
+    order = np.random.default_rng(0).permutation(count).tolist()
+    return [*order, count // 2, count // 2 + 1, count // 2 + 2, 0, count - 1, count - 2]
+
+
+def assert_browsed_as_iterated(path: Path, order: list[int] | None = None) -> None:
+    iterated = list(open_videos(path))
+    source = open_videos(path)
+    assert isinstance(source, Browsable) and source.total == len(iterated)
+    for index in order or any_order(len(iterated)):
+        frame, expected = source.frame(index), iterated[index]
+        assert isinstance(frame, Frame) and np.array_equal(frame.image, expected.image), index
+        assert (frame.index, frame.name, frame.path, frame.rate) == (index, path.name, str(path), expected.rate)
+        assert frame.seconds == pytest.approx(expected.seconds, abs=1e-9)
+    assert source.total == len(iterated)
+    assert isinstance(source.frame(len(iterated)), Skipped) and isinstance(source.frame(-1), Skipped)
+    assert source.total == len(iterated)
+    source.close()
+    source.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"),
+    [
+        *(("a.mp4", "mp4v"), ("a.mov", "mp4v"), ("a.avi", "MJPG"), ("b.avi", "XVID"), ("c.AVI", "FFV1")),
+        *(("a.mkv", "MJPG"), ("b.mkv", "mp4v"), ("a.wmv", "WMV2"), ("a.webm", "VP80"), ("b.webm", "VP90")),
+        *(("a.flv", "FLV1"), ("a.ts", "mp4v"), ("a.mpg", "PIM1"), ("a.mpeg", "MPG2")),
+    ],
+)
+def test_any_frame_is_the_one_that_iterating_gives(tmp_path, capfd, name, codec):
+    path = write_video(tmp_path / name, codec, rate=25, count=60)
+    capfd.readouterr()
+    assert_browsed_as_iterated(path)
+    assert "".join(capfd.readouterr()) == ""
+
+
+def test_any_frame_of_uneven_times(tmp_path):
+    pictures = [Image.fromarray(numbered(n)) for n in range(40)]
+    durations = [(50, 300, 100, 30)[n % 4] for n in range(40)]
+    pictures[0].save(tmp_path / "a.gif", save_all=True, append_images=pictures[1:], duration=durations, loop=0)
+    assert_browsed_as_iterated(tmp_path / "a.gif")
+    even = write_video(tmp_path / "even.mp4", "mp4v", count=120).read_bytes()
+    (tmp_path / "uneven.mp4").write_bytes(with_durations(even, [1] * 60 + [9, 1, 4] * 20))
+    seconds = [frame.seconds for frame in read(tmp_path / "uneven.mp4")[0]]
+    assert len(seconds) == 120 and len(set(np.diff(seconds).round(3))) == 3
+    assert_browsed_as_iterated(tmp_path / "uneven.mp4")
+
+
+@pytest.mark.parametrize("name", ["ball_bearings_robot_640x480_mpeg4.mp4", "geti_small_128x72_h264.mp4", "turning.mp4"])
+def test_any_frame_of_a_real_video(shared, name):
+    path = assets().parent / "sample_data" / name if name == "turning.mp4" else shared / "data" / "videos" / name
+    if not path.is_file():
+        pytest.skip(f"{path} is not there")
+    assert_browsed_as_iterated(path, [89, 3, 47, 48, 49, 46, 0, 88, 61, 20])
+
+
+def test_any_frame_of_a_rotated_video(tmp_path):
+    data = bytearray(write_video(tmp_path / "a.mp4", "mp4v").read_bytes())
+    struct.pack_into(">9i", data, data.index(b"tkhd") + 44, 0, 0x10000, 0, -0x10000, 0, 0, 0, 0, 0x40000000)
+    (tmp_path / "turned.mp4").write_bytes(data)
+    assert_browsed_as_iterated(tmp_path / "turned.mp4")
+
+
+def test_any_frame_where_the_end_is_missing_or_the_header_lies(tmp_path):
+    data = bytearray(write_video(tmp_path / "a.avi", "MJPG", count=60).read_bytes())
+    (tmp_path / "cut.avi").write_bytes(data[: len(data) // 2])
+    frames, _ = read(tmp_path / "cut.avi")
+    source = open_videos(tmp_path / "cut.avi")
+    assert source.total == 60
+    assert number_of(source.frame(12).image) == 12
+    assert "only" in source.frame(55).reason and source.total in (len(frames), len(frames) + 1)  # the last one is half
+    source.close()
+    struct.pack_into("<I", data, data.index(b"strh") + 8 + 32, 10)
+    (tmp_path / "liar.avi").write_bytes(data)
+    source = open_videos(tmp_path / "liar.avi")
+    assert number_of(source.frame(50).image) == 50 and source.total >= 51
+    source.close()
+
+
+def test_stepping_on_reads_on_and_stepping_far_does_not_read_all(tmp_path, monkeypatch):
+    from inspector_plugins import video_files
+
+    source = open_videos(write_video(tmp_path / "a.avi", "MJPG", count=200))
+    source.frame(100)
+    done: list[str] = []
+    for name in ("_seek", "_grab"):
+        plain = getattr(video_files._Video, name)
+        monkeypatch.setattr(video_files._Video, name, lambda *a, plain=plain, name=name: done.append(name) or plain(*a))
+    for index in range(101, 131):
+        assert number_of(source.frame(index).image) == index
+    assert done == ["_grab"] * 30
+    done.clear()
+    assert number_of(source.frame(180).image) == 180 and number_of(source.frame(20).image) == 20
+    assert done == ["_seek", "_grab"] * 2
+    source.close()
+
+
+def test_iterating_after_looking_begins_at_the_start(tmp_path):
+    source = open_videos(write_video(tmp_path / "a.mp4", "mp4v"))
+    source.frame(20)
+    assert [number_of(frame.image) for frame in source] == list(range(COUNT))
+    assert number_of(source.frame(21).image) == 21
+    source.close()
+    going = iter(source)
+    assert [number_of(next(going).image) for _ in range(3)] == [0, 1, 2]
+    assert number_of(source.frame(9).image) == 9 and number_of(next(going).image) == 3
+    source.close()
+
+
+def test_a_video_that_has_gone_is_skipped(tmp_path):
+    path = write_video(tmp_path / "a.mp4", "mp4v")
+    source = open_videos(path)
+    list(source)
+    path.unlink()
+    assert isinstance(source.frame(3), Skipped)
+    source.close()
+
+
+def test_several_videos_are_not_looked_through(tmp_path):
+    write_video(tmp_path / "a.mp4", "mp4v")
+    for place in (tmp_path, str(tmp_path / "*.mp4")):
+        source = open_videos(place)  # of one video
+        assert isinstance(source, Browsable) and source.total == COUNT and number_of(source.frame(4).image) == 4
+        source.close()
+    (tmp_path / "b.mp4").write_bytes(b"broken")
+    assert not isinstance(open_videos(tmp_path), Browsable)
+    assert not isinstance(open_videos(str(tmp_path / "*.mp4")), Browsable)
+    (alone,) = open_videos(str(tmp_path / "b*"))
+    assert isinstance(alone, Skipped)
+    with pytest.raises(InputError, match="needs a path"):
+        open_videos()

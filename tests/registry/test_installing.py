@@ -7,7 +7,7 @@ import zipfile
 import pytest
 
 from inspector.domain import InputError
-from inspector.registry.installing import disable, enable, install, remove
+from inspector.registry.installing import disable, enable, install, look, remove
 from inspector.registry.loading import load
 
 
@@ -59,6 +59,32 @@ def test_every_form_is_installed_and_works(forms, form, home):
     if forms[form].is_file():
         assert installed.sha256 == hashlib.sha256(forms[form].read_bytes()).hexdigest()
     assert [path.name for path in (home / "plugins").iterdir()] == ["p"]
+
+
+def test_a_look_tells_what_would_be_installed_and_changes_nothing(forms, home):
+    seen = look(forms["zip of a folder"])
+    assert seen.manifest.id == "p" and seen.path == home / "plugins" / "p" and seen.replaced is None
+    assert not seen.path.exists() and not list((home / "plugins").iterdir())
+    assert install(forms["zip of a folder"], seen.sha256) == seen
+    assert look(forms["file"]).replaced == "1.0" and look(forms["folder"]).sha256 != seen.sha256
+
+
+def test_what_changed_after_the_look_is_not_installed(tmp_path, good, dropins):
+    file = tmp_path / "p.py"
+    file.write_text(good("p"))
+    seen = look(file)
+    file.write_text(versioned(good("p"), "2.0"))
+    with pytest.raises(InputError, match=r"p\.py has changed since it was looked at; look at it again"):
+        install(file, seen.sha256)
+    assert not list(dropins.iterdir())
+
+
+def test_a_look_refuses_what_cannot_be_installed(tmp_path, good):
+    (tmp_path / "tables.py").write_text(good("tables"))
+    with pytest.raises(InputError, match="belongs to a plugin that is built-in"):
+        look(tmp_path / "tables.py")
+    with pytest.raises(InputError, match="There is no"):
+        look(tmp_path / "nothing.py")
 
 
 def test_the_hash_of_a_folder_is_that_of_its_sha256sum_lines(forms):

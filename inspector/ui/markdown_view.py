@@ -1,0 +1,281 @@
+"""A text widget that shows a Markdown page, with links that the keyboard reaches."""
+
+from __future__ import annotations
+
+import tkinter as tk
+from collections.abc import Callable, Sequence
+from itertools import zip_longest
+from pathlib import Path
+from tkinter import font as tkfont
+from tkinter import ttk
+from typing import Any
+from urllib.parse import unquote
+
+from PIL import Image, ImageTk
+
+from inspector.domain import InputError
+from inspector.ui import theme
+from inspector.ui.markdown import Block, inline, parse, plain
+from inspector.ui.work import Tasks
+
+_LAST_COLUMN = 0.3  # of the page that a table leaves for its last column at least
+_CHINESE = 0x2E80
+_READING = 780  # widest column of text at 96 dpi, so that lines stay readable
+
+
+class MarkdownView(ttk.Frame):
+    """Shows one page after the other.
+
+    Args:
+        tasks: pictures are read on threads.
+        follow: called with the target of a link that leads out of the page; ``#…`` is followed here.
+    """
+
+    def __init__(self, parent: tk.Misc, tasks: Tasks, follow: Callable[[str], object]) -> None:
+        super().__init__(parent)
+        self._tasks, self._follow = tasks, follow
+        self._pictures: list[ImageTk.PhotoImage] = []
+        self._links: dict[str, str] = {}
+        self._anchors: dict[str, str] = {}
+        self._page = 0  # a picture that comes late belongs to an earlier page
+        self.columnconfigure(0, weight=1)
+        self.rowconfigure(0, weight=1)
+        self.text = tk.Text(self, wrap="word", relief="flat", borderwidth=0, cursor="arrow", font=theme.font("body"))
+        bar = ttk.Scrollbar(self, orient="vertical", command=self.text.yview)
+        self.text.configure(yscrollcommand=bar.set, padx=theme.px(20), pady=theme.px(12), state="disabled")
+        self.text.grid(row=0, column=0, sticky="nsew")
+        bar.grid(row=0, column=1, sticky="ns")
+        self._slanted = tkfont.Font(self, font=tkfont.nametofont(theme.font("body"), self).copy())
+        self._slanted.configure(slant="italic")
+        self._style()
+        theme.on_change(self.text, self._paint)
+        self.text.bind("<Configure>", self._resized)
+        self.text.bind("<Tab>", lambda _: self._next_link(1))
+        for keys in ("<Shift-Tab>", "<ISO_Left_Tab>"):
+            try:
+                self.text.bind(keys, lambda _: self._next_link(-1))
+            except tk.TclError:  # X11 alone knows the second name
+                continue
+        self.text.bind("<Return>", lambda _: self._open_current())
+        self.text.bind("<Key>", self._scroll_key)
+
+    def show(self, source: str, folder: Path) -> list[Block]:
+        """Show a page whose pictures lie beside ``folder``; returns its headings."""
+        blocks = parse(source)
+        text = self.text
+        self.update_idletasks()  # tables and pictures need its width
+        # Tk breaks lines at blanks, of which Chinese has none.
+        chinese = sum(ord(character) > _CHINESE for character in source) > len(source) / 20
+        text.configure(state="normal", wrap="char" if chinese else "word")
+        text.delete("1.0", "end")
+        self._page += 1
+        self._pictures, self._links, self._anchors = [], {}, {}
+        for tag in text.tag_names():
+            if tag.startswith(("link-", "table-")):
+                text.tag_delete(tag)
+        for place, block in enumerate(blocks):
+            self._insert(block, folder, place)
+        text.configure(state="disabled")
+        text.mark_set("insert", "1.0")
+        text.yview_moveto(0)
+        return [block for block in blocks if block.kind == "heading"]
+
+    def go_to(self, anchor: str) -> bool:
+        """Bring a heading to the top; False where there is none of that name."""
+        index = self._anchors.get(anchor)
+        if index is None:
+            return False
+        self.text.yview(index)
+        self.text.mark_set("insert", index)
+        return True
+
+    # How it looks
+
+    def _style(self) -> None:
+        tag, px = self.text.tag_configure, theme.px
+        tag("heading1", font=theme.font("title"), spacing1=px(12), spacing3=px(8))
+        tag("heading2", font=theme.font("number"), spacing1=px(16), spacing3=px(6))
+        for level in (3, 4, 5, 6):
+            tag(f"heading{level}", font=theme.font("head"), spacing1=px(12), spacing3=px(4))
+        tag("text", spacing1=px(2), spacing2=px(2), spacing3=px(6))
+        for depth in range(5):
+            left = px(20) * (depth + 1)
+            hang = left + px(18)
+            tag(f"item{depth}", lmargin1=left, lmargin2=hang, tabs=(hang,), spacing2=px(2), spacing3=px(4))
+        tag("quote", lmargin1=px(16), lmargin2=px(16), spacing1=px(4), spacing3=px(4))
+        tag("block", font=theme.font("mono"), lmargin1=px(12), lmargin2=px(12), rmargin=px(12), wrap="none")
+        tag("head", font=theme.font("head"))
+        tag("cell", spacing1=px(3), spacing3=px(3))
+        tag("bold", font=theme.font("head"))
+        tag("slanted", font=self._slanted.name)
+        tag("code", font=theme.font("mono"))
+        tag("link", underline=True)
+        tag("centre", spacing1=px(6), spacing3=px(10))
+        self.text.tag_bind("link", "<Enter>", lambda _: self.text.configure(cursor="hand2"))
+        self.text.tag_bind("link", "<Leave>", lambda _: self.text.configure(cursor="arrow"))
+        self.text.tag_raise("sel")
+
+    def _paint(self) -> None:
+        tokens, tag = theme.tokens(), self.text.tag_configure
+        self.text.configure(
+            background=tokens.card, foreground=tokens.text, insertbackground=tokens.card,
+            selectbackground=tokens.selection, selectforeground=tokens.on_selection,
+            highlightthickness=theme.px(1), highlightbackground=tokens.line, highlightcolor=tokens.primary,
+        )  # fmt: skip
+        tag("link", foreground=tokens.primary)
+        tag("current", background=tokens.selection, foreground=tokens.on_selection)
+        for name in ("code", "block", "quote"):
+            tag(name, background=tokens.panel)
+        tag("rule", foreground=tokens.line)
+        tag("muted", foreground=tokens.muted)
+        self.text.tag_raise("current")
+
+    def _resized(self, event: Any) -> None:
+        spare = max(0, event.width - theme.px(_READING))
+        self.text.configure(padx=theme.px(20) + spare // 2)
+
+    def _width(self) -> int:
+        """Pixels that a line may take."""
+        room = self.text.winfo_width() - 2 * int(str(self.text.cget("padx")))
+        return max(theme.px(200), room if self.text.winfo_width() > 1 else theme.px(_READING))
+
+    # What it holds
+
+    def _insert(self, block: Block, folder: Path, place: int) -> None:
+        text = self.text
+        if block.kind == "heading":
+            self._anchors[block.mark] = text.index("end-1c")
+            self._line(block.text, f"heading{block.level}")
+        elif block.kind == "item":
+            text.insert("end", f"{block.mark}\t", f"item{block.level}")
+            self._line(block.text, f"item{block.level}")
+        elif block.kind == "code":
+            text.insert("end", f"{block.text}\n", "block")
+            text.insert("end", "\n")
+        elif block.kind == "table":
+            self._table(block, f"table-{place}")
+        elif block.kind == "rule":
+            text.insert("end", "─" * 40 + "\n", "rule")
+        elif block.kind == "picture":
+            self._picture(block, folder, f"picture{place}")
+        else:
+            self._line(block.text, block.kind)
+
+    def _line(self, source: str, *tags: str, end: str = "\n") -> None:
+        for part, styles, target in inline(source):
+            if target:
+                name = f"link-{len(self._links)}"
+                self._links[name] = target
+                self.text.tag_bind(name, "<Button-1>", lambda _, name=name: self._open(name))  # type: ignore[misc]
+                styles = (*styles, name)
+            self.text.insert("end", part, (*tags, *styles))
+        self.text.insert("end", end, tags)
+
+    def _table(self, block: Block, tag: str) -> None:
+        """Columns by tab stops, the last one with lines as long as there is room; one below the other where that is
+        too little."""
+        head, *rows = block.rows
+        measure = tkfont.nametofont(theme.font("head"), self).measure
+        stops, at = [], 0
+        for cells in list(zip_longest(*block.rows, fillvalue=""))[:-1]:
+            at += max(measure(plain(cell)) for cell in cells) + theme.px(16)
+            stops.append(at)
+        if at > self._width() * (1 - _LAST_COLUMN):
+            self._list(head, rows)
+            return
+        self.text.tag_configure(tag, tabs=stops or "", lmargin2=at)
+        for number, row in enumerate(block.rows):
+            tags = (tag, "cell") if number else (tag, "cell", "head")
+            if number or any(head):
+                for cell in row[:-1]:
+                    self._line(cell, *tags, end="\t")
+                self._line(row[-1], *tags)
+        self.text.insert("end", "\n")
+
+    def _list(self, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """A table that is too wide: its rows one after the other."""
+        for row in rows:
+            self._line(row[0], "cell", "head")
+            for name, cell in zip(head[1:], row[1:], strict=False):
+                self._line(f"{name}: {cell}" if name else cell, "item0")
+        self.text.insert("end", "\n")
+
+    def _picture(self, block: Block, folder: Path, mark: str) -> None:
+        """Keep the place with the picture's description; the picture comes when it has been read."""
+        page = self._page
+        self.text.mark_set(mark, "end-1c")
+        self.text.mark_gravity(mark, "left")
+        self.text.insert("end", f"[{block.text or block.mark}]", ("muted", "centre"))
+        self.text.insert("end", "\n", "centre")
+        file = folder / unquote(block.mark)
+
+        def put(picture: Image.Image) -> None:
+            if page != self._page or not self.winfo_exists():
+                return
+            shown = ImageTk.PhotoImage(picture, master=self)
+            self._pictures.append(shown)
+            self.text.configure(state="normal")
+            self.text.delete(mark, f"{mark} lineend")
+            self.text.image_create(mark, image=shown, padx=0)
+            self.text.configure(state="disabled")
+
+        self._tasks.run(read_picture, file, self._width(), theme.scale(), done=put, failed=lambda error: None)
+
+    # Links
+
+    def _open(self, name: str) -> None:
+        target = self._links[name]
+        if target.startswith("#"):
+            self.go_to(unquote(target[1:]))
+        else:
+            self._follow(target)
+
+    def _next_link(self, step: int) -> str | None:
+        """Mark the next link; after the last one the focus goes on as usual."""
+        names = list(self._links)
+        held = self.text.tag_ranges("current")
+        here = next((name for name in names if held and name in self.text.tag_names(held[0])), None)
+        place = names.index(here) + step if here is not None else (0 if step > 0 else len(names) - 1)
+        self.text.tag_remove("current", "1.0", "end")
+        if not 0 <= place < len(names):
+            return None
+        start, stop = self.text.tag_ranges(names[place])[:2]
+        self.text.tag_add("current", start, stop)
+        self.text.see(start)
+        return "break"
+
+    def _open_current(self) -> str:
+        held = self.text.tag_ranges("current")
+        for name in self.text.tag_names(held[0]) if held else ():
+            if name in self._links:
+                self._open(name)
+        return "break"
+
+    def _scroll_key(self, event: Any) -> str | None:
+        """Arrow keys scroll, since there is no cursor to be seen."""
+        if event.keysym in ("Up", "Down"):
+            self.text.yview_scroll(-1 if event.keysym == "Up" else 1, "units")
+            return "break"
+        if event.keysym in ("Prior", "Next"):
+            self.text.yview_scroll(-1 if event.keysym == "Prior" else 1, "pages")
+            return "break"
+        if event.keysym in ("Home", "End"):
+            self.text.yview_moveto(0 if event.keysym == "Home" else 1)
+            return "break"
+        return None
+
+
+def read_picture(file: Path, width: int, scale: float) -> Image.Image:
+    """A picture at its own size on this screen, made smaller where it is wider than ``width``.
+
+    Raises:
+        InputError: it is missing or damaged.
+    """
+    try:
+        with Image.open(file) as opened:
+            picture = opened.convert("RGB")
+    except OSError as error:
+        raise InputError(f"The picture {file} cannot be read ({error})") from None
+    factor = min(scale, width / picture.width)
+    size = max(1, round(picture.width * factor)), max(1, round(picture.height * factor))
+    return picture if factor == 1 else picture.resize(size, Image.Resampling.LANCZOS)

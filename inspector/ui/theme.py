@@ -1,0 +1,384 @@
+"""How the window looks: colours, fonts, sizes, icons, and the names of the ttk styles. The only place that knows
+ttkbootstrap; where that is missing, ttk's own ``clam`` theme takes its place.
+
+Widgets are plain ``tkinter.ttk`` with a ``style=`` of :data:`STYLES`. Sizes go through :func:`px`, fonts through
+:func:`font`, so that the screen's resolution and the user's text size act everywhere.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import sys
+import tkinter as tk
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from tkinter import font as tkfont
+from tkinter import ttk
+from typing import Any, Literal, overload
+
+ttkbootstrap: Any
+try:
+    import ttkbootstrap
+except ImportError:
+    ttkbootstrap = None
+
+Mode = Literal["light", "dark", "auto"]
+FontName = Literal["body", "caption", "head", "title", "number", "banner", "mono"]
+IconKind = Literal["text", "primary", "on_primary", "muted", "danger"]
+
+# Okabe and Ito's blue instead of teal parts OK and NG best for the colour-blind (window.md: 84 against 50).
+OK_COLOURS = {"teal": "#007A78", "blue": "#0072B2"}
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Colours as ``#rrggbb``. White or ``on_warn`` is read on the three status colours with 4.5:1 at least."""
+
+    surface: str
+    panel: str
+    card: str
+    text: str
+    muted: str
+    line: str
+    primary: str
+    on_primary: str
+    selection: str
+    on_selection: str
+    canvas: str
+    ok: str
+    ng: str
+    warn: str
+    on_status: str
+    on_warn: str
+    ok_text: str
+    ng_text: str
+    warn_text: str
+
+
+_LIGHT = Tokens(
+    surface="#F5F6F8", panel="#ECEEF1", card="#FFFFFF", text="#1B1F24", muted="#5B6470", line="#CDD2D9",
+    primary="#0B5ED7", on_primary="#FFFFFF", selection="#CFE0FB", on_selection="#10151B", canvas="#17191C",
+    ok="#007A78", ng="#B84300", warn="#F0B400", on_status="#FFFFFF", on_warn="#1B1F24",
+    ok_text="#00635F", ng_text="#B34700", warn_text="#7A5600",
+)  # fmt: skip
+_DARK = Tokens(
+    surface="#1F2226", panel="#272B30", card="#2A2E34", text="#F2F4F7", muted="#A7B0BC", line="#434A53",
+    primary="#3D8BFD", on_primary="#0B1420", selection="#31496B", on_selection="#FFFFFF", canvas="#101214",
+    ok="#007A78", ng="#B84300", warn="#F0B400", on_status="#FFFFFF", on_warn="#1B1F24",
+    ok_text="#4FD1CB", ng_text="#FF9A5C", warn_text="#F5CB5C",
+)  # fmt: skip
+
+# Sizes in points at 100 %, and whether bold.
+_FONTS: dict[FontName, tuple[float, bool]] = {
+    "body": (10, False),
+    "caption": (9, False),
+    "head": (10, True),
+    "title": (14, True),
+    "number": (15, True),
+    "banner": (34, True),
+    "mono": (9.5, False),
+}
+_FAMILIES = (
+    "Microsoft YaHei UI", "Microsoft YaHei", "SimHei", "PingFang SC", "Noto Sans CJK SC", "Source Han Sans SC",
+    "WenQuanYi Micro Hei",
+)  # fmt: skip
+_MONO = ("Consolas", "Menlo", "Noto Sans Mono CJK SC", "DejaVu Sans Mono")
+# Our names -> ttkbootstrap's, whose looks they take over.
+_ALIASES = {
+    "Primary.TButton": "primary.TButton",
+    "Danger.TButton": "danger.Outline.TButton",
+    "Tool.TButton": "Ghost.TButton",
+}
+STYLES = (
+    "TButton", "Primary.TButton", "Danger.TButton", "Tool.TButton", "Link.TButton", "TLabel", "Muted.TLabel",
+    "Caption.TLabel", "Head.TLabel", "Title.TLabel", "Number.TLabel", "Bad.TLabel", "Good.TLabel", "TFrame",
+    "Panel.TFrame", "Card.TFrame", "Card.TLabel", "CardMuted.TLabel", "CardNumber.TLabel", "Line.TFrame", "TEntry",
+    "TCombobox", "TSpinbox", "TCheckbutton", "TRadiobutton", "Horizontal.TScale", "Horizontal.TProgressbar",
+    "Treeview", "TPanedwindow", "TSeparator", "TLabelframe", "TNotebook",
+)  # fmt: skip
+
+
+class _State:
+    root: tk.Tk | None = None
+    mode: Mode = "light"
+    dark = False
+    tokens = _LIGHT
+    text_size = 100
+    ok_colour = "teal"
+    listeners: list[tuple[tk.Misc, Callable[[], None]]] = []
+    fonts: dict[FontName, tkfont.Font] = {}
+    made: set[str] = set()  # themes whose styles exist
+
+
+def start(mode: Mode = "light", text_size: int = 100) -> tk.Tk:
+    """Make the one root of the program, hidden until it is deiconified.
+
+    Args:
+        mode: ``auto`` follows the system (on Windows; elsewhere light).
+        text_size: in percent, 100 to 200.
+    """
+    _State.listeners, _State.fonts, _State.made, _State.text_size = [], {}, set(), text_size
+    icon.cache_clear()
+    dark = _wants_dark(mode)
+    root = _bootstrap_root(dark) if ttkbootstrap is not None else _plain_root()
+    root.withdraw()
+    _State.root = root
+    _make_fonts(root)
+    # Space presses a button that has the focus; ttkbootstrap takes that away.
+    root.bind_class("TButton", "<Key-space>", _press)
+    use(mode)
+    return root
+
+
+def _bootstrap_root(dark: bool) -> tk.Tk:
+    def family(tokens: Tokens) -> dict[str, str]:
+        return {"background": tokens.surface, "foreground": tokens.text}
+
+    ttkbootstrap.Theme(
+        name="bearing",
+        primary="#0B5ED7",
+        success="#007A78",
+        info="#0072B2",
+        warning="#B87A00",
+        danger="#B84300",
+        neutral="#6B7480",
+        light=family(_LIGHT),
+        dark=family(_DARK),
+    ).register()
+    root: tk.Tk = ttkbootstrap.App(theme=f"bearing-{'dark' if dark else 'light'}", iconphoto=None)
+    return root
+
+
+def _press(event: Any) -> None:
+    event.widget.invoke()
+
+
+def _make_styles(root: tk.Tk) -> None:
+    """ttkbootstrap makes a style of a theme when the first widget of its own asks for it; plain ttk widgets do not."""
+    names = "Button Checkbutton Combobox Entry Frame Label Labelframe Menubutton Notebook Panedwindow Progressbar"
+    for name in f"{names} Radiobutton Scale Spinbox Treeview".split():
+        getattr(ttkbootstrap, name)(root).destroy()
+    for orient in ("horizontal", "vertical"):
+        for name in ("Scale", "Scrollbar", "Separator", "Panedwindow"):
+            getattr(ttkbootstrap, name)(root, orient=orient).destroy()
+    for bootstyle in ("primary", "danger outline", "ghost", "link"):
+        ttkbootstrap.Button(root, bootstyle=bootstyle).destroy()
+
+
+def _plain_root() -> tk.Tk:
+    if sys.platform == "win32":
+        import ctypes
+
+        with contextlib.suppress(OSError, AttributeError):  # Windows 8.1 and later; before Tk makes a window
+            ctypes.windll.shcore.SetProcessDpiAwareness(1)
+    root = tk.Tk()
+    ttk.Style(root).theme_use("clam")
+    return root
+
+
+def use(mode: Mode | None = None, text_size: int | None = None, ok_colour: str | None = None) -> None:
+    """Change the look; what is None stays. Who asked by :func:`on_change` is told."""
+    root = _root()
+    _State.mode = mode or _State.mode
+    _State.dark = _wants_dark(_State.mode)
+    _State.ok_colour = ok_colour or _State.ok_colour
+    base = _DARK if _State.dark else _LIGHT
+    _State.tokens = replace(base, ok=OK_COLOURS[_State.ok_colour])
+    if text_size is not None and text_size != _State.text_size:
+        _State.text_size = text_size
+        _make_fonts(root)
+    if ttkbootstrap is not None:
+        wanted = f"bearing-{'dark' if _State.dark else 'light'}"
+        style = ttkbootstrap.Style.get_instance()
+        if style.theme_use() != wanted:
+            style.theme_use(wanted)
+        if wanted not in _State.made:
+            _make_styles(root)
+            _State.made.add(wanted)
+    _configure_styles(root)
+    icon.cache_clear()
+    _State.listeners = [(widget, tell) for widget, tell in _State.listeners if _alive(widget)]
+    for widget, tell in tuple(_State.listeners):
+        if _alive(widget):
+            tell()
+
+
+def dark() -> bool:
+    return _State.dark
+
+
+def tokens() -> Tokens:
+    return _State.tokens
+
+
+def text_size() -> int:
+    """In percent."""
+    return _State.text_size
+
+
+def scale() -> float:
+    """Pixels here for one pixel at 96 dpi and a text size of 100 %."""
+    return _root().winfo_fpixels("1i") / 96 * _State.text_size / 100
+
+
+@overload
+def px(size: float, /) -> int: ...
+@overload
+def px(first: float, second: float, /) -> tuple[int, int]: ...
+def px(*sizes: float) -> int | tuple[int, ...]:
+    """Sizes given at 96 dpi, in pixels of this screen at the user's text size: one, or a pair."""
+    factor = scale()
+    here = tuple(round(size * factor) for size in sizes)
+    return here[0] if len(here) == 1 else here
+
+
+def font(name: FontName) -> str:
+    """A named Tk font."""
+    return _State.fonts[name].name
+
+
+def on_change(widget: tk.Misc, tell: Callable[[], None]) -> None:
+    """Call ``tell`` now and after every change of the look, as long as ``widget`` lives."""
+    _State.listeners.append((widget, tell))
+    tell()
+
+
+@functools.lru_cache(maxsize=256)
+def icon(name: str, size: int = 16, kind: IconKind = "text") -> Any:
+    """A Bootstrap icon in the colours of the moment as a Tk image; ``""``, no image, without ttkbootstrap."""
+    if ttkbootstrap is None:
+        return ""
+    t = _State.tokens
+    colours = {"text": t.text, "primary": t.primary, "on_primary": t.on_primary, "muted": t.muted, "danger": t.ng_text}
+    if kind == "on_primary":
+        colours[kind] = _button_ink()
+    return ttkbootstrap.Icon(name, px(size), colours[kind])
+
+
+def _button_ink() -> str:
+    return str(ttk.Style(_root()).lookup("primary.TButton", "foreground")) or _State.tokens.on_primary
+
+
+def icon_on(widget: ttk.Button | ttk.Label, name: str, size: int = 16, kind: IconKind = "text") -> None:
+    """Put an icon before the widget's text, in the colours of the moment, whatever they become."""
+
+    def put() -> None:
+        image = icon(name, size, kind)
+        widget.configure(image=image, compound="image" if image and not widget.cget("text") else "left")
+
+    on_change(widget, put)
+
+
+def _root() -> tk.Tk:
+    assert _State.root is not None, "theme.start() makes the root"
+    return _State.root
+
+
+def _alive(widget: tk.Misc) -> bool:
+    try:
+        return bool(widget.winfo_exists())
+    except tk.TclError:
+        return False
+
+
+def _wants_dark(mode: Mode) -> bool:
+    if sys.platform == "win32" and mode == "auto":
+        import winreg
+
+        place = r"Software\Microsoft\Windows\CurrentVersion\Themes\Personalize"
+        with contextlib.suppress(OSError), winreg.OpenKey(winreg.HKEY_CURRENT_USER, place) as key:
+            return not winreg.QueryValueEx(key, "AppsUseLightTheme")[0]
+    return mode == "dark"
+
+
+def _make_fonts(root: tk.Tk) -> None:
+    """Named fonts of ours, and Tk's own in the same family, with a family that has Chinese where there is one."""
+    there = set(tkfont.families(root))
+    family = next((name for name in _FAMILIES if name in there), tkfont.nametofont("TkDefaultFont", root)["family"])
+    mono = next((name for name in _MONO if name in there), tkfont.nametofont("TkFixedFont", root)["family"])
+    dots = root.winfo_fpixels("1i") / 72 * _State.text_size / 100
+    for name, (points, bold) in _FONTS.items():
+        look: dict[str, Any] = {
+            "family": mono if name == "mono" else family,
+            "size": -round(points * dots),
+            "weight": "bold" if bold else "normal",
+        }
+        if name in _State.fonts:
+            _State.fonts[name].configure(**look)
+        else:
+            _State.fonts[name] = tkfont.Font(root, name=f"inspector-{name}-{id(root)}", **look)
+    body = -round(_FONTS["body"][0] * dots)
+    for system in ("TkDefaultFont", "TkTextFont", "TkMenuFont", "TkHeadingFont", "TkTooltipFont"):
+        tkfont.nametofont(system, root).configure(family=family, size=body)
+    tkfont.nametofont("TkFixedFont", root).configure(family=mono, size=-round(_FONTS["mono"][0] * dots))
+
+
+def _configure_styles(root: tk.Tk) -> None:
+    # ttk's own class: ttkbootstrap's would remember these colours as the user's wish across themes.
+    style, t = ttk.Style(root), _State.tokens
+    configure, look_up = functools.partial(ttk.Style.configure, style), functools.partial(ttk.Style.map, style)
+    for ours, theirs in _ALIASES.items():
+        if ttkbootstrap is not None:
+            style.layout(ours, style.layout(theirs))
+            configure(ours, **(ttk.Style.configure(style, theirs) or {}))
+            look_up(ours, **(ttk.Style.map(style, theirs) or {}))
+    if ttkbootstrap is None:
+        _configure_clam(configure, look_up)
+    row = tkfont.Font(root, name=font("body"), exists=True).metrics("linespace")
+    configure("Treeview", rowheight=round(1.55 * row), background=t.card, fieldbackground=t.card, foreground=t.text)
+    configure("Treeview", font=font("body"), borderwidth=0)
+    configure("Treeview.Heading", font=font("head"), padding=px(6, 4), foreground=t.text)
+    chosen = {"background": [("selected", t.selection)], "foreground": [("selected", t.on_selection)]}
+    look_up("Treeview", **chosen)
+    labels: dict[str, tuple[str, FontName]] = {
+        "Muted": (t.muted, "body"),
+        "Caption": (t.muted, "caption"),
+        "Head": (t.text, "head"),
+        "Title": (t.text, "title"),
+        "Number": (t.text, "number"),
+    }
+    for name, (colour, weight) in labels.items():
+        configure(f"{name}.TLabel", foreground=colour, background=t.surface, font=font(weight))
+    look_up("Danger.TButton", foreground=[("disabled", t.muted), ("active", t.on_status), ("", t.ng_text)])
+    configure("Link.TButton", foreground=t.primary, padding=px(2, 2))
+    configure("Bad.TLabel", foreground=t.ng_text, background=t.surface)
+    configure("Good.TLabel", foreground=t.ok_text, background=t.surface)
+    configure("Panel.TFrame", background=t.panel)
+    configure("Line.TFrame", background=t.line)
+    configure("Card.TFrame", background=t.card)
+    configure("Card.TLabel", background=t.card, foreground=t.text)
+    configure("CardMuted.TLabel", background=t.card, foreground=t.muted, font=font("caption"))
+    configure("CardNumber.TLabel", background=t.card, foreground=t.text, font=font("number"))
+
+
+def _configure_clam(configure: Callable[..., Any], look_up: Callable[..., Any]) -> None:
+    """Our colours on ttk's own theme, for a machine without ttkbootstrap."""
+    t = _State.tokens
+    _root().configure(background=t.surface)
+    configure(
+        ".", background=t.surface, foreground=t.text, bordercolor=t.line, lightcolor=t.surface, darkcolor=t.surface,
+        troughcolor=t.panel, fieldbackground=t.card, insertcolor=t.text, selectbackground=t.primary,
+        selectforeground=t.on_primary, arrowcolor=t.text, focuscolor=t.primary, font=font("body"),
+    )  # fmt: skip
+    look_up(".", foreground=[("disabled", t.muted)])
+    configure("TButton", padding=px(10, 5), background=t.panel)
+    look_up("TButton", background=[("active", t.line)], bordercolor=[("focus", t.primary)])
+    configure("Primary.TButton", background=t.primary, foreground=t.on_primary)
+    look_up("Primary.TButton", background=[("disabled", t.panel), ("active", t.primary)])
+    configure("Danger.TButton", foreground=t.ng_text, background=t.surface)
+    configure("Tool.TButton", relief="flat", background=t.surface, padding=px(6, 4))
+    configure("Link.TButton", relief="flat", background=t.surface, foreground=t.primary, padding=px(2, 2))
+    for field in ("TEntry", "TCombobox", "TSpinbox"):
+        configure(field, padding=px(4, 3), arrowsize=px(12), background=t.panel)
+        look_up(
+            field, fieldbackground=[("readonly", t.card), ("disabled", t.panel)], foreground=[("disabled", t.muted)]
+        )
+    for mark in ("TCheckbutton", "TRadiobutton"):
+        configure(mark, indicatorsize=px(14), indicatorbackground=t.card, indicatorforeground=t.primary)
+        look_up(mark, background=[("active", t.panel)])
+    configure("TScrollbar", arrowsize=px(12), background=t.panel)
+    configure("Horizontal.TProgressbar", background=t.primary, thickness=px(10))
+    configure("Treeview.Heading", background=t.panel, relief="flat")
+    configure("Sash", sashthickness=px(6))
+    configure("TNotebook.Tab", padding=px(10, 5))

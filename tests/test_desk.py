@@ -1,0 +1,215 @@
+"""One model for several users, on one thread, with a real channel between them."""
+
+import os
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from inspector.api import ModelSpec, Text
+from inspector.desk import ModelDesk
+from inspector.domain import Choice, Detection, Frame, InputError, InspectorError, Job, ModelInfo
+from inspector.engine import Engine
+from inspector.history import History
+
+
+class Opened:
+    """Answers with the first pixel's value; says on which thread each thing happened."""
+
+    every: list["Opened"] = []
+
+    def __init__(self, weights: Path | None, device: str, layers, size: int = 0, wait: float = 0.0) -> None:
+        if weights is not None and weights.read_text() == "bad":
+            raise InputError(f"{weights.name} is no model")
+        self.info, self.batch = ModelInfo(weights.name if weights else "", "", "echo", ("Defect",)), 3
+        self.threads, self.closed, self.wait = {threading.current_thread().name}, 0, wait
+        self.at_work = 0
+        Opened.every.append(self)
+
+    def predict(self, images, confidence, iou):
+        assert not self.at_work, "two calls at once"
+        self.at_work += 1
+        self.threads.add(threading.current_thread().name)
+        time.sleep(self.wait)
+        self.at_work -= 1
+        value = int(images[0][0, 0, 0])
+        if value == 255:
+            raise RuntimeError("CUDA error: device-side assert")
+        if value == 254:
+            raise InputError("too large")
+        return [[Detection("Defect", value / 255, (0, 0, 1, 1))] for _ in images]
+
+    def close(self) -> None:
+        self.threads.add(threading.current_thread().name)
+        self.closed += 1
+
+
+SPEC = ModelSpec("echo", Text("Echo"), Opened, suffixes=(".pt",))
+
+
+@pytest.fixture
+def desk():
+    Opened.every.clear()
+    desk = ModelDesk()
+    yield desk
+    desk.close()
+    assert all(opened.closed == 1 and opened.threads == {"desk"} for opened in Opened.every)
+
+
+@pytest.fixture
+def weights(tmp_path) -> Path:
+    (tmp_path / "a.pt").write_text("one")
+    return tmp_path / "a.pt"
+
+
+def picture(value: int) -> np.ndarray:
+    return np.full((4, 4, 3), value, np.uint8)
+
+
+def answer(model, value: int) -> int:
+    return round(model.predict([picture(value)], 0.25, 0.45)[0][0].score * 255)
+
+
+def test_the_same_model_stays_open_for_the_next(desk, weights):
+    assert desk.current is None and not desk.busy
+    for value in range(3):
+        model = desk.lend(SPEC, weights, "cpu", (), {"size": 1})
+        assert (model.info.file, model.batch, answer(model, value)) == ("a.pt", 3, value)
+        model.close()
+    assert len(Opened.every) == 1 and not Opened.every[0].closed
+    assert (desk.current.file, desk.current.plugin) == ("a.pt", "echo")
+
+
+def test_anything_else_replaces_it(desk, weights):
+    def lend(weights=weights, device="cpu", options=None):
+        desk.lend(SPEC, weights, device, (), options or {}).close()
+        return len(Opened.every)
+
+    assert (lend(), lend()) == (1, 1)
+    assert lend(device="cuda:0") == 2
+    assert lend(options={"size": 7}) == 3
+    assert lend(weights=None) == 4
+    assert lend() == 5
+    os.utime(weights, (1, 1))
+    assert lend() == 6
+    weights.write_text("longer than before")
+    os.utime(weights, (1, 1))
+    assert lend() == 7
+    assert [opened.closed for opened in Opened.every] == [1] * 6 + [0]
+
+
+def test_one_that_is_still_lent_is_closed_when_it_comes_back(desk, weights):
+    first, second = desk.lend(SPEC, weights, "cpu", (), {}), desk.lend(SPEC, weights, "cpu", (), {})
+    other = desk.lend(SPEC, None, "cpu", (), {})
+    assert desk.current.file == "" and not Opened.every[0].closed
+    assert (answer(first, 5), answer(other, 6)) == (5, 6)
+    first.close()
+    first.close()
+    assert answer(second, 7) == 7 and not Opened.every[0].closed
+    second.close()
+    assert Opened.every[0].closed == 1 and answer(other, 8) == 8
+
+
+def test_what_was_given_back_is_not_used_on(desk, weights):
+    model = desk.lend(SPEC, weights, "cpu", (), {})
+    model.close()
+    with pytest.raises(InspectorError, match="is closed"):
+        answer(model, 1)
+
+
+def test_a_refused_file_is_told_and_the_desk_works_on(desk, weights):
+    desk.lend(SPEC, weights, "cpu", (), {}).close()
+    weights.with_name("b.pt").write_text("bad")
+    with pytest.raises(InputError, match=r"b\.pt is no model"):
+        desk.lend(SPEC, weights.with_name("b.pt"), "cpu", (), {})
+    assert desk.current is None and Opened.every[0].closed == 1
+    with pytest.raises(FileNotFoundError):
+        desk.lend(SPEC, weights.with_name("c.pt"), "cpu", (), {})
+    assert answer(desk.lend(SPEC, weights, "cpu", (), {}), 9) == 9
+
+
+def test_a_model_that_failed_is_opened_anew(desk, weights):
+    model = desk.lend(SPEC, weights, "cpu", (), {})
+    with pytest.raises(InputError, match="too large"):
+        answer(model, 254)
+    again = desk.lend(SPEC, weights, "cpu", (), {})
+    assert len(Opened.every) == 1
+    with pytest.raises(RuntimeError, match="device-side"):
+        answer(again, 255)
+    again.close()
+    assert answer(desk.lend(SPEC, weights, "cpu", (), {}), 3) == 3
+    assert len(Opened.every) == 2 and not Opened.every[0].closed
+    model.close()
+    assert Opened.every[0].closed == 1
+
+
+def test_many_users_take_turns(desk, weights):
+    def use(number: int) -> list[int]:
+        model = desk.lend(SPEC, weights, "cpu", (), {"wait": 0.001})
+        try:
+            return [answer(model, number * 10 + i) for i in range(10)]
+        finally:
+            model.close()
+
+    with ThreadPoolExecutor(20) as users:
+        answers = list(users.map(use, range(20)))
+    assert answers == [[number * 10 + i for i in range(10)] for number in range(20)]
+    assert len(Opened.every) == 1
+
+
+def test_closing_refuses_what_waits_and_what_comes(desk, weights):
+    model = desk.lend(SPEC, weights, "cpu", (), {"wait": 0.2})
+    with ThreadPoolExecutor(12) as users:  # more than may wait
+        calls = [users.submit(answer, model, 1) for _ in range(12)]
+        while not Opened.every[0].at_work:
+            time.sleep(0.01)
+        assert desk.busy
+        desk.close()
+        errors = [call.exception(5) for call in calls]
+    assert errors.count(None) == 1 and all(isinstance(e, InspectorError) for e in errors if e is not None)
+    assert Opened.every[0].closed == 1  # although it is lent
+    with pytest.raises(InspectorError, match="is closed"):
+        desk.lend(SPEC, weights, "cpu", (), {})
+    model.close()
+    desk.close()
+
+
+def test_a_run_borrows_the_model(desk, weights, tmp_path):
+    """Two runs and a look at a picture between them open it once."""
+
+    class Catalogue:
+        layers: dict = {}
+
+        def model(self, id):
+            return SPEC
+
+        def source(self, id):
+            from inspector.api import SourceSpec
+
+            return SourceSpec(id, Text(id), Two)
+
+        def exporter(self, id):
+            raise KeyError(id)
+
+    class Two:
+        total = 2
+
+        def __iter__(self):
+            return (Frame(picture(i), i, str(i)) for i in range(2))
+
+        def close(self):
+            pass
+
+    engine = Engine(Catalogue(), History.open, "1", open_model=desk.lend)
+    job = Job((Choice("two"),), Choice("echo"), str(weights), "cpu")
+    for _ in range(2):
+        run = engine.start(job, None)
+        assert run.wait(20) and run.state == "done" and run.counts.inspected == 2
+        assert (run.model.file, run.model.plugin) == ("a.pt", "echo")
+        model = desk.lend(SPEC, weights, "cpu", (), {})
+        assert answer(model, 4) == 4
+        model.close()
+    assert len(Opened.every) == 1 and not Opened.every[0].closed

@@ -1,0 +1,305 @@
+"""The whole window, driven as a person drives it."""
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from inspector.history import History, Query
+
+ROOT = Path(__file__).resolve().parents[2]
+SAMPLES = ROOT / "sample_data"
+
+
+@pytest.fixture
+def app(faults, home):
+    """The window, opened, with its plugins and the bundled model."""
+    from inspector.settings import Settings
+    from inspector.ui.app import App
+
+    Settings.load().set("language", "en")
+    window = App()
+    report = window._callback_failed
+
+    def note(kind, error, trace):
+        faults.callback(kind, error, trace)
+        report(kind, error, trace)
+
+    window._callback_failed = note
+    window.root.report_callback_exception = note
+    yield window
+    if not window._closing:
+        window._end()
+
+
+@pytest.fixture
+def until(app):
+    """``until(condition)``: keep the window alive until the condition holds."""
+
+    def wait(condition, seconds: float = 60.0):
+        end = time.monotonic() + seconds
+        while not (value := condition()):
+            assert time.monotonic() < end, "it did not happen in time"
+            app.root.update()
+            time.sleep(0.005)
+        app.root.update()
+        return value
+
+    return wait
+
+
+@pytest.fixture
+def ready(app, until):
+    """Open the window with sources; wait for the model."""
+
+    def start(*sources):
+        app.start([str(source) for source in sources])
+        until(lambda: hasattr(app, "session") and app.page == "inspect")
+        until(lambda: app.session.model is not None and not app.session.loading)
+        return app.inspect_page()
+
+    return start
+
+
+def finished(app):
+    return app.session.run is not None and not app.session.active and app.inspect_page()._finished
+
+
+def test_first_start_shows_samples_ready_to_run(app, ready, until):
+    page = ready()
+    assert app.session.text == str(SAMPLES)
+    until(lambda: page.banner.status in ("OK", "NG"))
+    assert page.preview.detections
+    assert "not saved" in page._unsaved.cget("text")
+    assert not Path(app.settings.get("output_folder") or "nowhere").exists()
+    with History.open() as history:
+        assert history.count(Query()) == 0
+
+
+def test_a_run_is_shown_saved_and_counted(app, ready, until, tmp_path):
+    for name in ("good-01.jpg", "defect-07.jpg", "defect-08.jpg"):
+        shutil.copy(SAMPLES / name, tmp_path)
+    page = ready(tmp_path)
+    page.start()
+    until(lambda: finished(app))
+    until(lambda: len(page.results.rows) >= 3)
+    counts = app.session.run.counts
+    assert counts.inspected == 3
+    assert page.counters._values["inspected"].cget("text") == "3"
+    with History.open() as history:
+        assert history.count(Query(run=page.results.run)) == 3
+    files = {file.name for file in app.session.run.output.rglob("*")}
+    assert "run.json" in files and "results.xlsx" in files
+    assert app.messages.kept[-1].text.startswith("Inspected: 3.")
+
+
+def test_selecting_a_row_shows_that_inspection_and_its_defect(app, ready, until, tmp_path):
+    for name in ("defect-07.jpg", "good-01.jpg"):
+        shutil.copy(SAMPLES / name, tmp_path)
+    page = ready(tmp_path)
+    page.start()
+    until(lambda: finished(app))
+    until(lambda: len(page.results.rows) > 1 and page.results.rows.key(0) is not None)
+    page.results.table.select(0)
+    page.results._selected(page.results.table.selection())
+    until(lambda: page.preview.selected is not None)
+    assert page._shown.frame.name == "defect-07.jpg"
+    assert page.defects.tree.selection() == (str(page.preview.selected),)
+    other = len(page.preview.detections) - 1
+    page.defects.tree.selection_set(str(other))
+    until(lambda: page.preview.selected == other)
+
+
+def test_thresholds_act_at_once_on_a_still_picture(app, ready, until):
+    page = ready(SAMPLES / "defect-07.jpg")
+    until(lambda: isinstance(page.preview.detections, tuple) and page.banner.status)
+    before = len(page.preview.detections)
+    assert before > 1
+    page.controls.confidence._take(0.78)
+    until(lambda: 0 < len(page.preview.detections) < before)
+    assert all(d.score >= 0.78 for d in page.preview.detections)
+    page.controls.confidence._take(0.999)
+    until(lambda: page.banner.status == "OK")
+
+
+def test_thresholds_act_in_a_run_and_it_pauses_and_stops(app, ready, until):
+    page = ready(SAMPLES / "turning.mp4")
+    page.start()
+    until(lambda: app.session.run.counts.inspected > 2)
+    page.pause()
+    assert app.session.run.paused
+    time.sleep(0.5)
+    halted = app.session.run.counts.inspected
+    for _ in range(20):
+        app.root.update()
+        time.sleep(0.02)
+    assert app.session.run.counts.inspected <= halted + 1
+    page.step(1)
+    until(lambda: app.session.run.counts.inspected == halted + 1)
+    page.controls.confidence._take(0.99)
+    page.pause()
+    until(lambda: app.session.run.counts.inspected > halted + 4)
+    page.stop()
+    until(lambda: finished(app))
+    assert app.session.run.state == "stopped"
+    with History.open() as history:
+        records = list(history.records(Query(order="oldest")))
+    assert len(records) == app.session.run.counts.inspected < 48
+    assert records[0]["confidence"] == 0.25 and records[-1]["confidence"] == 0.99
+
+
+def test_stepping_through_a_video_and_its_slider(app, ready, until):
+    page = ready(SAMPLES / "turning.mp4")
+    until(lambda: app.session.total > 10)
+    page.step(1)
+    until(lambda: page._shown is not None and page._shown_frame().index == 1)
+    page.position._slid("7.2")
+    until(lambda: page._shown_frame().index == 7)
+    page.step(-1)
+    until(lambda: page._shown_frame().index == 6)
+
+
+def test_a_refused_model_keeps_the_old_one_and_says_why(app, ready, until, tmp_path):
+    page = ready()
+    wrong = tmp_path / "最佳.pt"
+    wrong.write_bytes(b"not a model")
+    page.controls.use_model(str(wrong))
+    until(lambda: any(m.kind == "bad" for m in app.messages.kept))
+    assert "最佳.pt" in app.messages.kept[-1].text
+    assert app.session.model.name == "bearing-yolo11n-seg"
+    until(lambda: page.controls._model.get() == "bearing-yolo11n-seg")
+
+
+def test_what_cannot_be_opened_is_said(app, ready, until, tmp_path):
+    page = ready()
+    page.open_texts([str(tmp_path / "nowhere.jpg")])
+    assert "does not exist" in app.messages.kept[-1].text
+    assert app.session.text == str(SAMPLES)
+
+
+def test_language_and_theme_change_at_once_and_keep_what_is_shown(app, ready, until):
+    from inspector.ui import theme
+
+    page = ready()
+    until(lambda: page.banner.status)
+    page.controls.set_view("side_by_side")
+    app.settings.set("language", "zh")
+    app.settings_changed("language")
+    until(lambda: app.inspect_page() is not page)
+    new = app.inspect_page()
+    assert new.controls._view.get() == "side_by_side"
+    assert app._nav["history"].cget("text") == "历史"
+    assert new.banner.status
+    app.toggle_theme()
+    assert theme.dark() and new.preview.canvas.cget("background") == theme.tokens().canvas
+
+
+def test_every_page_opens_in_both_languages_and_by_key(app, ready, until):
+    ready()
+    for language in ("zh", "en"):
+        app.settings.set("language", language)
+        app.settings_changed("language")
+        until(lambda: app._pages and app.page)
+        for page in ("history", "statistics", "training", "plugins", "settings", "help", "inspect"):
+            app.show(page)
+            for _ in range(10):
+                app.root.update()
+                time.sleep(0.01)
+            assert app.page == page and app._pages[page].winfo_ismapped()
+    app.root.focus_force()
+    app.root.event_generate("<Control-Key-2>")
+    until(lambda: app.page == "history")
+
+
+def test_operator_view_shows_the_verdict_large(app, ready, until):
+    page = ready(SAMPLES / "defect-07.jpg")
+    until(lambda: page.banner.status == "NG")
+    page.toggle_operator()
+    until(lambda: page._operator.banner.status == "NG")
+    assert page._operator.banner._font.actual("size") != 0
+    page.toggle_operator()
+    assert page._operator is None
+
+
+def test_a_recipe_is_saved_and_set_up_again(app, ready, until, tmp_path, monkeypatch):
+    page = ready(SAMPLES / "defect-07.jpg")
+    page.controls.confidence._take(0.4)
+    recipe = tmp_path / "配方.json"
+    monkeypatch.setattr("inspector.ui.inspect_sources.filedialog.asksaveasfilename", lambda **_: str(recipe))
+    page.sources.save_recipe()
+    until(recipe.exists)
+    assert json.loads(recipe.read_text("utf-8"))["job"]["confidence"] == 0.4
+    page.controls.confidence._take(0.1)
+    page.open_texts([str(recipe)])
+    until(lambda: page.controls.confidence.value == 0.4)
+    until(lambda: app.session.confidence == 0.4)
+
+
+def test_closing_in_a_run_asks_and_saves(app, ready, until, monkeypatch):
+    page = ready(SAMPLES / "turning.mp4")
+    page.start()
+    until(lambda: app.session.run.counts.inspected > 1)
+    asked = []
+    monkeypatch.setattr(app, "ask", lambda title, text, buttons, default: asked.append(default) or "stay")
+    app.close()
+    assert asked == ["stay"] and app.session.active
+    monkeypatch.setattr(app, "ask", lambda title, text, buttons, default: "close")
+    run = app.session.run
+    app.close()
+    until_closed(app)
+    assert run.state == "stopped"
+    with History.open() as history:
+        assert history.runs()[0].state == "stopped"
+        assert history.count(Query()) == run.counts.inspected
+
+
+def until_closed(app, seconds: float = 30.0):
+    import tkinter
+
+    end = time.monotonic() + seconds
+    while not app._closing:
+        assert time.monotonic() < end
+        try:
+            app.root.update()
+        except tkinter.TclError:
+            return
+        time.sleep(0.01)
+
+
+def test_an_error_in_a_callback_is_said_once_and_the_window_lives_on(app, ready, until, faults):
+    ready()
+
+    def fail():
+        raise RuntimeError("a mistake of ours")
+
+    for _ in range(2):
+        app.root.after(1, fail)
+    until(lambda: len(faults.found) >= 2)
+    said = [m for m in app.messages.kept if "a mistake of ours" in m.text]
+    assert len(said) == 1 and said[0].kind == "bad"
+    app.show("history")
+    assert app.page == "history"
+    faults.found.clear()
+
+
+def test_the_window_starts_without_torch(display, home):
+    """Usable: drawn, plugins loaded, a page shown; torch comes with the model, in the background."""
+    program = (
+        "import sys, time\n"
+        "from inspector.ui.app import App\n"
+        "import inspector.ui.session as session\n"
+        "session.Session.choose_model = lambda self, text: None\n"
+        "app = App(); app.start()\n"
+        "end = time.monotonic() + 60\n"
+        "while app.page != 'inspect' and time.monotonic() < end:\n"
+        "    app.root.update(); time.sleep(0.01)\n"
+        "app.root.update()\n"
+        "print(app.page, [name for name in ('torch', 'ultralytics', 'timm', 'openvino') if name in sys.modules])\n"
+        "app._end()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    assert done.stdout.strip() == "inspect []", done.stderr

@@ -1,0 +1,181 @@
+"""Help: the steps do what they say, the manual can be read, keys and licences are listed."""
+
+import tkinter as tk
+from tkinter import ttk
+
+import pytest
+
+from inspector import diagnostics, jobs, registry
+from inspector.settings import Settings
+from inspector.ui import help_page, texts
+from inspector.ui.help_page import HelpPage, licence_text, manual_folder, shortcuts
+from inspector.ui.work import Tasks
+
+
+class Shell:
+    """The window around the page, as far as the page knows it; keeps what the page says."""
+
+    def __init__(self, root):
+        self.root, self.tasks = root, Tasks(lambda error: self.toast(str(error), "bad"))
+        self.said, self.asked, self.shown, self.changed, self.answer = [], [], [], [], ""
+        self.page = None
+        self.reload_plugins()
+
+    def reload_plugins(self):
+        self.catalogue = registry.load()
+        self.settings = Settings.load(jobs.plugin_options(self.catalogue))
+        if self.page is not None:
+            self.page.plugins_changed()
+
+    def toast(self, text, kind="info", action=None):
+        self.said.append((kind, text))
+
+    def ask(self, title, text, buttons, default):
+        self.asked.append((title, text, {key: dangerous for key, _, dangerous in buttons}, default))
+        return self.answer or default
+
+    def show(self, page, **what):
+        self.shown.append((page, what))
+
+    def settings_changed(self, key):
+        self.changed.append(key)
+
+    def language(self):
+        return texts.language()
+
+
+@pytest.fixture
+def shell(root):
+    made = Shell(root)
+    yield made
+    made.tasks.close()
+
+
+def inside(widget, kind):
+    found = [widget] if isinstance(widget, kind) else []
+    return found + [each for child in widget.winfo_children() for each in inside(child, kind)]
+
+
+def words(widget):
+    return [str(label.cget("text")) for label in inside(widget, ttk.Label)]
+
+
+@pytest.fixture
+def manual(tmp_path, monkeypatch):
+    (tmp_path / "manual.en.md").write_text(
+        "# Manual\n\n## Cameras\n\n[more](extra.md#deep)\n" + "\n\ntext" * 200, "utf-8"
+    )
+    (tmp_path / "manual.zh.md").write_text("# 手册\n\n## 摄像头\n", "utf-8")
+    (tmp_path / "extra.md").write_text("# Extra\n" + "\n\ntext" * 200 + "\n\n## Deep\n", "utf-8")
+    monkeypatch.setattr(help_page, "manual_folder", lambda: tmp_path)
+
+
+@pytest.fixture
+def page(shell, manual):
+    made = HelpPage(shell.root, shell)
+    made.pack(fill="both", expand=True)
+    shell.root.update()
+    return made
+
+
+def press(page, text):
+    next(button for button in inside(page, ttk.Button) if button.cget("text") == text).invoke()
+
+
+def test_the_first_steps_do_the_steps(page, shell):
+    for text in ("Try the sample pictures", "Go to inspecting", "Go to the history", "Go to training"):
+        press(page, text)
+    assert shell.shown == [("inspect", {"sample": True}), ("inspect", {}), ("history", {}), ("training", {})]
+    press(page, "Read in the manual")
+    page.update()
+    assert page.kept() == {"topic": "manual"}
+
+
+def test_the_manual_with_its_contents_and_links(page, shell):
+    page.shown(topic="manual")
+    page.update()
+    assert page.view.text.get("1.0", "1.end") == "Manual"
+    (top,) = page.contents.get_children()
+    (below,) = page.contents.get_children(top)
+    assert page.contents.item(below, "text") == "Cameras"
+    page._follow("extra.md#deep")
+    page.update()
+    assert page.view.text.get("1.0", "1.end") == "Extra" and page.view.text.yview()[0] > 0.5
+    page._follow("nothing.md")
+    assert shell.said == [("warn", "nothing.md is not part of the manual here.")]
+    page.contents.selection_set(page.contents.get_children()[0])
+    page.update()
+    assert page.view.text.yview()[0] == 0
+
+
+def test_an_address_is_copied_and_not_opened(page, shell):
+    page._follow("https://example.org/x")
+    assert page.clipboard_get() == "https://example.org/x" and "opens no web pages" in shell.said[0][1]
+
+
+def test_a_heading_can_be_asked_for(page):
+    page.shown(topic="manual", anchor="cameras")
+    page.update()
+    assert page.kept() == {"topic": "manual"}
+
+
+def test_the_manual_in_chinese(shell, manual):
+    texts.use("zh")
+    page = HelpPage(shell.root, shell)
+    page.pack(fill="both", expand=True)
+    page.restore({"topic": "manual"})
+    page.update()
+    assert page.view.text.get("1.0", "1.end") == "手册"
+
+
+def test_without_a_manual_it_says_so(page, tmp_path, monkeypatch):
+    monkeypatch.setattr(help_page, "manual_folder", lambda: tmp_path / "nowhere")
+    page.shown(topic="manual")
+    page.update()
+    assert "did not come along" in page.view.text.get("1.0", "end")
+
+
+def test_about_lists_what_is_installed_with_licences(page, shell, wait):
+    page.shown(topic="about")
+    wait(lambda: shell.tasks.pump() or page.packages.get_children())
+    rows = {
+        page.packages.item(item, "text").lower(): page.packages.item(item, "values")
+        for item in page.packages.get_children()
+    }
+    assert "BSD" in rows["numpy"][1] and rows["numpy"][0]
+    assert any("AGPL-3.0" in text for text in words(page))
+
+
+def test_the_licence_can_be_read(page):
+    assert "GNU AFFERO GENERAL PUBLIC LICENSE" in licence_text()
+    press(page, "Read the licence")
+    page.update()
+    (window,) = inside(page, tk.Toplevel)
+    (box,) = inside(window, tk.Text)
+    assert "GNU AFFERO" in box.get("1.0", "end")
+    window.event_generate("<Escape>")
+    page.update()
+    assert not inside(page, tk.Toplevel)
+
+
+def test_diagnostics_go_to_the_clipboard(page, shell, wait, monkeypatch):
+    monkeypatch.setattr(diagnostics, "examine_apart", list)
+    page.copy_button.invoke()
+    assert page.copy_button.instate(["disabled"])
+    wait(lambda: shell.tasks.pump() or shell.said)
+    assert page.clipboard_get().startswith("Bearing Inspector ") and page.copy_button.instate(["!disabled"])
+
+
+def test_keys_are_listed_in_both_languages(shell, page):
+    english = [key for keys in shortcuts().values() for key in keys]
+    texts.use("zh")
+    chinese = [text for keys in shortcuts().values() for text in keys.values()]
+    assert {"F5", "Ctrl+O", "F11", "Ctrl+,"} <= set(english)
+    assert all(any(ord(character) > 0x2E80 for character in text) for text in chinese)
+
+
+def test_where_the_manual_lies(tmp_path, monkeypatch):
+    assert manual_folder().name == "docs"
+    (tmp_path / "manual").mkdir()
+    monkeypatch.setattr(help_page.paths, "assets", lambda: tmp_path)
+    assert manual_folder() == tmp_path / "manual"

@@ -1,0 +1,218 @@
+"""The rules' editor: what is typed is what judge() gets, and every limit is told as a sentence."""
+
+import json
+from tkinter import ttk
+
+import pytest
+
+from inspector import jobs, registry
+from inspector.domain import Rules
+from inspector.settings import Settings
+from inspector.ui import texts
+from inspector.ui.rules_dialog import edit_rules, sentence
+from inspector.ui.work import Tasks
+
+RULES = {
+    "classes": {
+        "wear": {"count": {"warn": 0, "ng": 3}, "area_px": {"warn": 200, "ng": 400}, "score": {"ng": 0.9}},
+        "stain": {},
+        "*": {"length_px": {"ng": 60.5}},
+    }
+}
+
+
+class Shell:
+    """The window around the page, as far as the page knows it; keeps what the page says."""
+
+    def __init__(self, root):
+        self.root, self.tasks = root, Tasks(lambda error: self.toast(str(error), "bad"))
+        self.said, self.asked, self.shown, self.changed, self.answer = [], [], [], [], ""
+        self.page = None
+        self.reload_plugins()
+
+    def reload_plugins(self):
+        self.catalogue = registry.load()
+        self.settings = Settings.load(jobs.plugin_options(self.catalogue))
+        if self.page is not None:
+            self.page.plugins_changed()
+
+    def toast(self, text, kind="info", action=None):
+        self.said.append((kind, text))
+
+    def ask(self, title, text, buttons, default):
+        self.asked.append((title, text, {key: dangerous for key, _, dangerous in buttons}, default))
+        return self.answer or default
+
+    def show(self, page, **what):
+        self.shown.append((page, what))
+
+    def settings_changed(self, key):
+        self.changed.append(key)
+
+    def language(self):
+        return texts.language()
+
+
+@pytest.fixture
+def shell(root):
+    made = Shell(root)
+    yield made
+    made.tasks.close()
+
+
+def inside(widget, kind):
+    found = [widget] if isinstance(widget, kind) else []
+    return found + [each for child in widget.winfo_children() for each in inside(child, kind)]
+
+
+def words(widget):
+    return [str(label.cget("text")) for label in inside(widget, ttk.Label)]
+
+
+@pytest.fixture
+def done():
+    return []
+
+
+@pytest.fixture
+def dialog(shell, done):
+    made = edit_rules(shell, Rules.from_json(RULES), ("wear", "stain", "pit"), done.append)
+    shell.root.update()
+    return made
+
+
+def choose(dialog, label):
+    item = next(item for item in dialog.list.get_children() if dialog._label_of(item) == label)
+    dialog.list.selection_set(item)
+    dialog.update()
+
+
+def type_in(dialog, measure, step, text):
+    dialog._typed[measure][step].set(text)
+    dialog.update()
+
+
+def names(dialog):
+    return [dialog.list.item(item, "text") for item in dialog.list.get_children()]
+
+
+def test_what_comes_in_goes_out(dialog, done):
+    for label in ("stain", "pit", "*", "wear"):
+        choose(dialog, label)
+    assert names(dialog) == ["● wear", "● stain", "○ pit", "● every other class"]
+    dialog.accept()
+    assert [rules.to_json() for rules in done] == [RULES] and not dialog.winfo_exists()
+
+
+def test_each_limit_is_a_sentence(dialog):
+    said = words(dialog)
+    assert "More than 0 in a picture: WARN.  More than 3 in a picture: NG." in said
+    assert "One larger than 200 px²: WARN.  One larger than 400 px²: NG." in said
+    assert "One with a score above 0.9: NG." in said
+    choose(dialog, "stain")
+    assert "Nothing is limited: every number, size and score of this class is OK." in words(dialog)
+    choose(dialog, "*")
+    assert "One longer than 60.5 px: NG." in words(dialog)
+
+
+def test_typing_gives_a_class_limits_of_its_own(dialog, done):
+    choose(dialog, "pit")
+    type_in(dialog, "count", "ng", "2")
+    assert "● pit" in names(dialog)
+    dialog.accept()
+    assert done[0].to_json()["classes"]["pit"] == {"count": {"ng": 2}}
+
+
+def test_a_class_can_follow_the_others_again(dialog, done):
+    choose(dialog, "wear")
+    dialog._follows.invoke()
+    dialog.update()
+    assert "○ wear" in names(dialog) and dialog._typed["count"]["ng"].get() == ""
+    dialog.accept()
+    assert set(done[0].to_json()["classes"]) == {"stain", "*"}
+
+
+@pytest.mark.parametrize(
+    ("measure", "step", "text", "says"),
+    [
+        ("count", "warn", "4", "wear: Number of defects: WARN must not lie above NG; swap them."),
+        ("score", "ng", "1.5", "wear: Score: Give a number from 0 to 1."),
+        ("area_px", "ng", "large", "wear: Area (px²): Give a number."),
+        ("length_px", "ng", "-1", "wear: Length (px): Give a number, at least 0."),
+        ("length_px", "ng", "inf", "wear: Length (px): Give a number, at least 0."),
+        ("length_px", "ng", "nan", "wear: Length (px): Give a number, at least 0."),
+    ],
+)
+def test_what_is_wrong_is_said_and_cannot_be_used(dialog, done, measure, step, text, says):
+    type_in(dialog, measure, step, text)
+    assert dialog.problem() == says and f"✕ {says}" in words(dialog)
+    assert dialog._accept_button.instate(["disabled"]) and dialog._save_button.instate(["disabled"])
+    dialog.accept()
+    assert done == [] and dialog.winfo_exists()
+    choose(dialog, "pit")
+    assert dialog._accept_button.instate(["disabled"])
+
+
+def test_a_comma_is_a_decimal_point(dialog, done):
+    type_in(dialog, "score", "ng", "0,8")
+    dialog.accept()
+    assert done[0].to_json()["classes"]["wear"]["score"] == {"ng": 0.8}
+
+
+def test_without_rules_any_defect_is_ng(shell, done):
+    dialog = edit_rules(shell, None, ("wear",), done.append)
+    shell.root.update()
+    assert all(field.instate(["disabled"]) for field in dialog._fields)
+    dialog.accept()
+    assert done == [None]
+
+
+def test_from_no_rules_to_some(shell, done):
+    dialog = edit_rules(shell, None, (), done.append)
+    shell.root.update()
+    limits = next(each for each in inside(dialog, ttk.Radiobutton) if each.cget("text") == "These limits decide")
+    limits.invoke()
+    type_in(dialog, "area_px", "ng", "100")
+    dialog.accept()
+    assert done[0].to_json() == {"classes": {"*": {"area_px": {"ng": 100}}}}
+
+
+def test_a_class_that_the_model_does_not_know_is_marked(shell, done):
+    dialog = edit_rules(shell, Rules.from_json({"classes": {"waer": {}}}), ("wear",), done.append)
+    shell.root.update()
+    assert "✕ waer (not of this model)" in names(dialog) and "does not know" in dialog.problem()
+    choose(dialog, "waer")
+    dialog._follows.invoke()
+    dialog.update()
+    assert dialog.problem() == ""
+
+
+def test_escape_changes_nothing(dialog, done, shell):
+    dialog.event_generate("<Escape>")
+    shell.root.update()
+    assert done == [] and not dialog.winfo_exists()
+
+
+def test_files(dialog, shell, tmp_path, done):
+    file = tmp_path / "规则.json"
+    dialog.save(file)
+    assert json.loads(file.read_text("utf-8")) == RULES and jobs.read_rules(file).to_json() == RULES
+    assert shell.said == [("good", "The rules were saved as 规则.json.")]
+    other = {"classes": {"pit": {"count": {"ng": 1}}}}
+    file.write_text(json.dumps(other))
+    dialog.load(file)
+    dialog.update()
+    assert dialog.rules().to_json() == other
+    file.write_text('{"classes": {"pit": {"weight": {"ng": 1}}}}')
+    dialog.load(file)
+    assert any("unknown measure" in text for text in words(dialog)) and dialog.rules().to_json() == other
+
+
+def test_a_file_that_cannot_be_written_is_told(dialog, tmp_path):
+    dialog.save(tmp_path / "nowhere" / "x.json")
+    assert any(text.startswith("✕ ") and "x.json" in text for text in words(dialog))
+
+
+def test_sentences_in_chinese():
+    texts.use("zh")
+    assert sentence("count", {"warn": "", "ng": "3"}) == ("一张图片中超过 3 个：NG。", False)

@@ -1,0 +1,172 @@
+"""The settings: everything declared is there, is saved and acts at once."""
+
+import tkinter as tk
+from tkinter import ttk
+
+import pytest
+
+from inspector import jobs, paths, registry
+from inspector.settings import CORE, Settings
+from inspector.ui import texts
+from inspector.ui.settings_page import SettingsPage, chosen_exporters, history_size
+from inspector.ui.work import Tasks
+
+
+class Shell:
+    """The window around the page, as far as the page knows it; keeps what the page says."""
+
+    def __init__(self, root):
+        self.root, self.tasks = root, Tasks(lambda error: self.toast(str(error), "bad"))
+        self.said, self.asked, self.shown, self.changed, self.answer = [], [], [], [], ""
+        self.page = None
+        self.reload_plugins()
+
+    def reload_plugins(self):
+        self.catalogue = registry.load()
+        self.settings = Settings.load(jobs.plugin_options(self.catalogue))
+        if self.page is not None:
+            self.page.plugins_changed()
+
+    def toast(self, text, kind="info", action=None):
+        self.said.append((kind, text))
+
+    def ask(self, title, text, buttons, default):
+        self.asked.append((title, text, {key: dangerous for key, _, dangerous in buttons}, default))
+        return self.answer or default
+
+    def show(self, page, **what):
+        self.shown.append((page, what))
+
+    def settings_changed(self, key):
+        self.changed.append(key)
+
+    def language(self):
+        return texts.language()
+
+
+@pytest.fixture
+def shell(root):
+    made = Shell(root)
+    yield made
+    made.tasks.close()
+
+
+def inside(widget, kind):
+    found = [widget] if isinstance(widget, kind) else []
+    return found + [each for child in widget.winfo_children() for each in inside(child, kind)]
+
+
+def words(widget):
+    return [str(label.cget("text")) for label in inside(widget, ttk.Label)]
+
+
+@pytest.fixture
+def page(shell):
+    made = shell.page = SettingsPage(shell.root, shell)
+    made.pack(fill="both", expand=True)
+    shell.root.update()
+    return made
+
+
+def ticks(page):
+    return {str(tick.cget("text")): tick for tick in inside(page, ttk.Checkbutton) if tick.cget("text")}
+
+
+def test_every_setting_of_the_program_can_be_changed_here(page):
+    shown = {key for form in page.forms.values() for key in form.values()}
+    assert {option.key for option in CORE} - shown == {"exporters"}  # ticks of their own
+
+
+def test_a_change_is_saved_and_told(page, shell, wait):
+    form = page.forms["Language and look"]
+    form.go_to("theme")
+    page.update()
+    page.focus_get().set("dark")
+    wait(lambda: shell.changed)
+    assert (
+        shell.changed == ["theme"] and shell.settings.get("theme") == "dark" and Settings.load().get("theme") == "dark"
+    )
+
+
+def test_text_size_in_steps_and_language_by_name(page, shell, wait):
+    form = page.forms["Language and look"]
+    form.go_to("text_size")
+    page.update()
+    page.focus_get().set("150")
+    form.go_to("language")
+    page.update()
+    assert page.focus_get().cget("values") == ("as the system", "English", "中文")
+    page.focus_get().set("中文")
+    wait(lambda: len(shell.changed) == 2)
+    assert shell.settings.get("text_size") == 150 and shell.settings.get("language") == "zh"
+
+
+def test_what_a_run_writes(page, shell):
+    assert {text for text, tick in ticks(page).items() if tick.instate(["selected"])} == {
+        spec.title.en for spec in shell.catalogue.exporters.values() if spec.default
+    }
+    for text, tick in ticks(page).items():
+        if tick.instate(["selected"]) != (text in ("Excel workbook", "CSV tables")):
+            tick.invoke()
+    assert shell.settings.get("exporters").split(",") == ["xlsx", "csv"] and set(shell.changed) == {"exporters"}
+    for text in ("Excel workbook", "CSV tables"):
+        ticks(page)[text].invoke()
+    assert shell.settings.get("exporters") == "none"
+    next(button for button in inside(page, ttk.Button) if button.cget("text") == "Back to the usual ones").invoke()
+    assert shell.settings.get("exporters") == "" and shell.settings.overrides == {}
+
+
+def test_chosen_exporters(shell):
+    known = shell.catalogue.exporters
+    assert chosen_exporters("none", known) == [] and chosen_exporters("xlsx, nothing,csv", known) == ["xlsx", "csv"]
+    assert "xlsx" in chosen_exporters("", known) and "coco" not in chosen_exporters("", known)
+
+
+def test_camera_defaults_are_the_camera_plugins_options(page, shell):
+    form = page.forms["Cameras"]
+    form.go_to("width")
+    page.update()
+    field = page.focus_get()
+    field.insert(0, "1920")
+    field.event_generate("<Return>")
+    page.update()
+    assert shell.settings.get("camera.width") == 1920 and shell.changed == ["camera.width"]
+
+
+def test_without_the_camera_plugin_there_are_none(page, shell):
+    registry.disable("cameras")
+    shell.reload_plugins()
+    assert "Cameras" not in page.forms and "Saving" in page.forms
+
+
+def test_the_size_of_the_history(page, shell, wait):
+    page.shown()
+    wait(lambda: shell.tasks.pump() or page._history_size.get())
+    assert page._history_size.get().startswith("The history holds 0 inspections in 0.")
+    assert history_size()[1] > 0
+
+
+def test_a_damaged_history_is_told(page, shell, wait):
+    paths.history_file().write_bytes(b"no database " * 1000)
+    page.shown()
+    wait(lambda: shell.tasks.pump() or page._history_size.get())
+    assert page._history_size.get().startswith("✕ ")
+
+
+def test_a_setting_that_cannot_be_saved_is_told(page, shell):
+    paths.settings_file().mkdir()
+    page.save("theme", "dark")
+    assert shell.said[0][0] == "bad" and shell.changed == []
+
+
+def test_one_column_where_it_is_narrow(page, shell):
+    assert {group.winfo_rootx() for group in page._groups}.__len__() == 2
+    shell.root.geometry("700x768")
+    shell.root.update()
+    assert len({group.winfo_rootx() for group in page._groups}) == 1
+
+
+def test_in_chinese(shell):
+    texts.use("zh")
+    page = SettingsPage(shell.root, shell)
+    assert "语言" in words(page) and "OK 的颜色" in words(page) and isinstance(page, tk.Misc)
