@@ -18,8 +18,8 @@ def main() -> int:
 
 def _asks_for_the_window(arguments: list[str]) -> bool:
     """Without a command it is the window: ``--open PATH``, ``--recipe FILE`` and the rescue flags belong to it."""
-    windowed = not arguments or "--open" in arguments or arguments[0] == "--recipe"
-    return windowed or all(word in ("--no-plugins", "--verbose") for word in arguments)
+    first = next((word for word in arguments if word not in ("--no-plugins", "--verbose")), "--open")
+    return first.partition("=")[0] in ("--open", "--recipe")
 
 
 if __name__ == "__main__":

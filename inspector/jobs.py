@@ -29,7 +29,7 @@ def claim(catalogue: Registry, text: str) -> list[Choice]:
     if not text.strip():
         raise InputError("A SOURCE is empty; give a file, a folder, a pattern such as *.jpg, camera:0 or an address")
     if _is_place(text):
-        if not glob.has_magic(text) and not Path(text).exists():
+        if not glob.has_magic(text) and not _exists(text):
             raise InputError(
                 f"{text} does not exist; give a file, a folder, a pattern such as *.jpg, camera:0 or an address"
             )
@@ -37,27 +37,35 @@ def claim(catalogue: Registry, text: str) -> list[Choice]:
     choices = [Choice(spec.id, dict(claimed)) for spec, claimed in _claimed(catalogue, text)]
     if choices:
         return choices
-    if Path(text).exists():
+    if _exists(text):
         raise InputError(f"{text} is neither a picture nor a video that can be read; give another file")
     raise InputError(f"{text} does not exist; give a file, a folder, a pattern such as *.jpg, camera:0 or an address")
 
 
-def find_frame(catalogue: Registry, record: Mapping[str, Any]) -> Frame:
+def find_frame(catalogue: Registry, record: Mapping[str, Any], output: str | Path | None = None) -> Frame:
     """The picture of an earlier inspection, as it was.
 
     Args:
-        record: ``path``, ``name``, ``index``, ``seconds``, ``width`` and ``height`` of
+        record: ``path``, ``name``, ``number``, ``index``, ``seconds``, ``width`` and ``height`` of
             :meth:`inspector.history.History.get`.
+        output: the folder of the record's run: a camera's pictures may have been kept in it.
 
     Raises:
-        InputError: it came from a camera, or its file is gone, changed or cannot be read.
+        InputError: it came from a camera and was not kept, or its file is gone, changed or cannot be read.
     """
     name, place = record["name"], record["path"]
     if place is None:
-        raise InputError(f"The picture {name} came from a camera or a stream and was not kept as a file")
+        kept = None if output is None else Path(output) / "originals" / f"{record['number']:06d}.jpg"
+        if kept is None or not paths.long_path(kept).is_file():
+            raise InputError(f"The picture {name} came from a camera or a stream and was not kept as a file")
+        return _as_it_was(_read_still(kept, name), record, str(kept))
     if not paths.long_path(Path(place)).is_file():
         raise InputError(f"{place} is not there any more; put it back there to see its picture")
     found = _read_still(Path(place), name) if record["seconds"] is None else _read_moving(catalogue, place, record)
+    return _as_it_was(found, record, place)
+
+
+def _as_it_was(found: Frame, record: Mapping[str, Any], place: str) -> Frame:
     size, was = (found.width, found.height), (record["width"], record["height"])
     if None not in was and size != was:
         raise InputError(
@@ -96,7 +104,14 @@ def _claimed(catalogue: Registry, text: str) -> Iterable[tuple[SourceSpec, Mappi
 
 def _is_place(text: str) -> bool:
     scheme, colon, rest = text.partition(":")
-    return Path(text).exists() or not (colon and len(scheme) > 1 and scheme.isalnum() and rest)
+    return _exists(text) or not (colon and len(scheme) > 1 and scheme.isalnum() and rest)
+
+
+def _exists(text: str) -> bool:
+    try:
+        return Path(text).exists()
+    except OSError:  # longer than any name may be
+        return False
 
 
 # Models
@@ -115,7 +130,7 @@ def find_model(catalogue: Registry, text: str | None = None) -> tuple[ModelSpec,
         weights = bundled[text].bundled[text]
         return bundled[text], None if weights is None else str(weights)
     path = Path(text).absolute()
-    if not text.strip() or not path.exists():
+    if not text.strip() or not _exists(text):
         names = f", or {', '.join(bundled)}" if bundled else ""
         raise InputError(f"The model {text!r} does not exist; give a file such as best.pt{names}")
     for spec in catalogue.models.values():

@@ -24,6 +24,7 @@ PLUGIN = {
     "api": 1,
     "kinds": ["source"],
     "description": "Pictures from a file, a folder, a glob or a list: jpg, png, bmp, tif, webp",
+    "description_zh": "图片来源：单张、文件夹、通配符或列表（jpg、png、bmp、tif、webp）",
 }
 
 SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".dib", ".tif", ".tiff", ".webp")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from inspector.api import ExporterSpec, Inspection, Option, RunInfo, Text, hookimpl, write_image
+from inspector.api import ExporterSpec, Inspection, Option, RunInfo, Text, hookimpl
 
 PLUGIN = {
     "id": "originals",
@@ -54,6 +54,8 @@ class Originals:
         wanted = self._frames == "all" or inspection.verdict.status != "OK"
         if inspection.frame.path is not None or not wanted:
             return
+        from inspector.api import write_image  # brings OpenCV, which a list of plugins must not wait for
+
         self._folder.mkdir(exist_ok=True)
         path = self._folder / f"{inspection.number:06d}.jpg"
         write_image(path, inspection.frame.image, self._quality)

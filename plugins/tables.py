@@ -18,6 +18,7 @@ PLUGIN = {
     "api": 1,
     "kinds": ["exporter"],
     "description": "Results as JSON lines and as CSV files",
+    "description_zh": "JSON Lines 与 CSV 表格",
 }
 
 

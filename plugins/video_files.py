@@ -34,6 +34,7 @@ PLUGIN = {
     "api": 1,
     "kinds": ["source"],
     "description": "Video files, folders of videos and globs, read with OpenCV's FFmpeg",
+    "description_zh": "视频文件、视频文件夹与通配符（用 OpenCV 的 FFmpeg 读取）",
 }
 
 _ENDINGS = "3gp asf avi flv gif m2ts m4v mkv mov mp4 mpeg mpg mts ogv ts vob webm wmv"

@@ -11,7 +11,7 @@ import pytest
 from inspector import training
 from inspector.api import InputError, InspectorError
 from inspector.synthesis import synthesize
-from inspector.training import Command, Lock, Training, held, read, trainings
+from inspector.training import Command, Lock, Supervision, Training, held, read, trainings
 
 SMALL = {"epochs": 2, "imgsz": 32, "batch": 2, "device": "cpu", "precision": "f32", "learning_rate": 0.002}
 LIMIT = 140.0  # seconds, on a machine with much else to do
@@ -135,6 +135,18 @@ def test_the_lock_is_freed_with_its_process(tmp_path):
     other.wait()
     other.stdout.close()
     assert not held(tmp_path)
+
+
+def test_a_training_in_a_terminal_is_seen_too_and_puts_nothing_into_other_folders(tmp_path):
+    (tmp_path / "mine.txt").touch()
+    with Supervision(tmp_path) as here:
+        assert not held(tmp_path) and len(list(tmp_path.iterdir())) == 1
+        here.step(0, 3, 1, 4, {"box_loss": 1.0})  # the trainer has made the folder its own
+        assert held(tmp_path)
+    assert not held(tmp_path)
+    folder_of(tmp_path)
+    with Supervision(tmp_path), pytest.raises(InputError, match="runs already"), Supervision(tmp_path):
+        pass
 
 
 def folder_of(place, epochs=4, finished=False, rows=(), log=""):

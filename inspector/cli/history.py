@@ -205,12 +205,14 @@ def _export_again(arguments: argparse.Namespace) -> int:
         raise InputError("Nothing in the history matches; nothing is exported")
     bar = tqdm(total=len(ids), unit="picture", disable=True if arguments.json else None, file=sys.stderr, leave=False)
     with History.open() as history, console.results_only(), bar:
+        runs = history.runs_of(ids)
+        outputs = {run.id: run.output for run in runs}
         result = replay(
             history.records_of(ids),
-            history.runs_of(ids),
+            runs,
             chosen,
             new_folder(wanted.absolute()),
-            lambda record: jobs.find_frame(catalogue, record),
+            lambda record: jobs.find_frame(catalogue, record, outputs[record["run"]]),
             language=i18n.language(settings.get("language")),
             progress=lambda done: bar.update(done - bar.n),
         )

@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from inspector import paths
-from inspector.training.lock import LOCK, held
+from inspector.training.lock import LOCK, PLAN, held
 
 LOG = "train.log"
-PLAN = "train.json"
 State = Literal["starting", "running", "finished", "stopped", "interrupted", "failed"]
 MASK, BOX = "metrics/mAP50(M)", "metrics/mAP50(B)"
 _TAIL = 512 * 1024  # bytes of the log that are read

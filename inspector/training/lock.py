@@ -10,6 +10,7 @@ from pathlib import Path
 from inspector.domain import InputError
 
 LOCK = "train.lock"
+PLAN = "train.json"  # without it a folder holds no training
 _PATIENCE = 3.0  # seconds; who only looks holds the lock for a moment
 
 

@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any
 
 from inspector.domain import InspectorError
-from inspector.training.lock import Lock
+from inspector.training.lock import PLAN, Lock
 
 _EVERY = 3.0  # seconds between two lines on the steps of an epoch
 _LONGEST = 60.0  # seconds that an interrupted training may take to end by itself
@@ -38,7 +38,7 @@ class Supervision:
         self._told = self._began = time.monotonic()
 
     def __enter__(self) -> Supervision:
-        if self._folder.is_dir():
+        if self._say is not None or (self._folder / PLAN).is_file():  # nothing is put into a folder that is no training
             self._lock.take()
         if self._say is not None:
             for stream in (sys.stdout, sys.stderr):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import logging
 import sys
 import time
@@ -53,9 +54,18 @@ def main(sources: Sequence[str] = (), recipe: Path | None = None, verbose: bool 
     except tk.TclError as error:
         sys.stderr.write(f"bearing-inspector: the window cannot be opened ({error}); the command line needs none\n")
         return 2
+    except InspectorError as error:
+        sys.stderr.write(f"bearing-inspector: {error}\n")
+        return 2
     app.start(sources, recipe)
     app.root.mainloop()
     return 0
+
+
+def _import_pages() -> None:
+    """On a thread, so that opening a page for the first time is quick."""
+    for page in _PAGES:
+        importlib.import_module(f"inspector.ui.{page}_page")
 
 
 class App:
@@ -67,7 +77,7 @@ class App:
     def __init__(self) -> None:
         self.settings = Settings.load()
         self.memory = Memory()
-        self._closing = False
+        self._closing = self._leaving = False
         self._faults: set[str] = set()
         texts.use(self.settings.get("language"))
         self.root = theme.start(self.settings.get("theme"), self.settings.get("text_size"))
@@ -126,6 +136,7 @@ class App:
         for begin in self._ready:
             begin()
         self._ready.clear()
+        self.tasks.run(_import_pages)
 
     def when_ready(self, begin: Callable[[], None]) -> None:
         """Call ``begin`` as soon as the plugins are there."""
@@ -197,9 +208,9 @@ class App:
         self._pages.clear()
         self._tickers.clear()
         self.page = ""
+        self.messages.clear()
         for child in self.root.winfo_children():
             child.destroy()
-        self.messages = Messages(self.root)
         self._build()
         self._waiting.destroy()
         self._accept_drops()
@@ -337,33 +348,8 @@ class App:
         return self._pages[name]
 
     def _new_page(self, name: str) -> Any:
-        if name == "inspect":
-            from inspector.ui.inspect_page import InspectPage
-
-            return InspectPage(self.content, self)
-        if name == "history":
-            from inspector.ui.history_page import HistoryPage
-
-            return HistoryPage(self.content, self)
-        if name == "statistics":
-            from inspector.ui.statistics_page import StatisticsPage
-
-            return StatisticsPage(self.content, self)
-        if name == "training":
-            from inspector.ui.training_page import TrainingPage
-
-            return TrainingPage(self.content, self)
-        if name == "plugins":
-            from inspector.ui.plugins_page import PluginsPage
-
-            return PluginsPage(self.content, self)
-        if name == "settings":
-            from inspector.ui.settings_page import SettingsPage
-
-            return SettingsPage(self.content, self)
-        from inspector.ui.help_page import HelpPage
-
-        return HelpPage(self.content, self)
+        module = importlib.import_module(f"inspector.ui.{name}_page")
+        return getattr(module, f"{name.capitalize()}Page")(self.content, self)
 
     def reload_plugins(self) -> None:
         """Load the plugins anew; a run that is at work keeps those it has."""
@@ -396,7 +382,8 @@ class App:
         elif key == "text_size":
             theme.use(text_size=get("text_size"))
             self.root.after_idle(self.rebuild)
-        self.session.settings_changed(key)
+        if hasattr(self, "session"):
+            self.session.settings_changed(key)
 
     def toggle_theme(self) -> None:
         self.settings.set("theme", "light" if theme.dark() else "dark")
@@ -429,7 +416,7 @@ class App:
         """An exception in a callback: logged, shown once, and the window lives on."""
         logger.error("A callback failed: %s", error, exc_info=(kind, error, trace))
         mark = f"{kind} {error}"
-        if mark not in self._faults:
+        if mark not in self._faults and not self._closing:
             self._faults.add(mark)
             self.show_error(error)
 
@@ -437,22 +424,28 @@ class App:
 
     def close(self) -> None:
         """Close, after asking where something would be lost; a run is stopped cleanly first."""
-        if self._closing:
+        if self._closing or self._leaving:
             return
-        sentences = [page.busy() for page in self._pages.values()]
-        running = hasattr(self, "session") and self.session.active
-        told = "\n\n".join(sentence for sentence in sentences if sentence)
-        if told:
-            buttons = [("stay", t("Stay"), False), ("close", t("Stop and close"), True)]
-            if self.ask(t("Close the program?"), told, buttons, "stay") == "stay":
-                return
+        self._leaving = True
+        try:
+            self._leaving = self._may_close()
+        except BaseException:
+            self._leaving = False
+            raise
+        if not self._leaving:
+            return
         self._remember()
-        if running and self.session.run is not None:
+        if hasattr(self, "session") and self.session.active:
             self.session.stop()
             self.root.title(t("Saving the last results…"))
             self._await_run(time.monotonic() + 30)
             return
         self._end()
+
+    def _may_close(self) -> bool:
+        told = "\n\n".join(sentence for page in self._pages.values() if (sentence := page.busy()))
+        buttons = [("stay", t("Stay"), False), ("close", t("Stop and close"), True)]
+        return not told or self.ask(t("Close the program?"), told, buttons, "stay") == "close"
 
     def _await_run(self, until: float) -> None:
         if self.session.active and time.monotonic() < until:
@@ -468,11 +461,13 @@ class App:
 
     def _end(self) -> None:
         self._closing = True
-        for page in self._pages.values():
-            page.close()
-        if hasattr(self, "session"):
-            self.session.close()
-        self.tasks.close()
-        for waiting in self.root.tk.splitlist(self.root.tk.call("after", "info")):
-            self.root.tk.call("after", "cancel", waiting)
-        self.root.destroy()
+        try:
+            for page in self._pages.values():
+                page.close()
+            if hasattr(self, "session"):
+                self.session.close()
+        finally:
+            self.tasks.close()
+            for waiting in self.root.tk.splitlist(self.root.tk.call("after", "info")):
+                self.root.tk.call("after", "cancel", waiting)
+            self.root.destroy()

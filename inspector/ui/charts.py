@@ -78,7 +78,7 @@ class Chart(ttk.Frame):
         for key, step in (("Left", -1), ("Up", -1), ("Right", 1), ("Down", 1)):
             self.canvas.bind(f"<{key}>", lambda _, step=step: self._walk(step))  # type: ignore[misc]
         for wheel in ("<Button-4>", "<Button-5>", "<MouseWheel>"):
-            self.canvas.bind(wheel, lambda event, wheel=wheel: self._pass_on(wheel, event.delta))  # type: ignore[misc]
+            self.canvas.bind(wheel, lambda event, wheel=wheel: self._pass_on(wheel, event.delta))
         theme.on_change(self, self._paint)
 
     def _pass_on(self, wheel: str, delta: int) -> None:

@@ -75,7 +75,7 @@ def open_source(
     ttk.Button(row, text=t("Open"), style="Primary.TButton", command=go).pack(side="right", padx=(theme.px(8), 0))
     ttk.Button(row, text=t("Cancel"), command=window.destroy).pack(side="right")
     window.bind("<Escape>", lambda event: window.destroy())
-    window.bind("<Return>", lambda event: go())
+    window.bind("<Return>", lambda event: None if event.widget.winfo_class() == "TButton" else go())
     _place(parent, window)
 
 

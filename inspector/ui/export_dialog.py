@@ -117,12 +117,14 @@ class ExportDialog(tk.Toplevel):
             ids = scope.ids()
             self._shell.tasks.post(self._begun, len(ids))
             with History.open() as history:
+                runs = history.runs_of(ids)
+                outputs = {run.id: run.output for run in runs}
                 return replay(
                     history.records_of(ids),
-                    history.runs_of(ids),
+                    runs,
                     exporters,
                     folder,
-                    lambda record: jobs.find_frame(catalogue, record),
+                    lambda record: jobs.find_frame(catalogue, record, outputs[record["run"]]),
                     language=language,
                     progress=self._count,
                     cancelled=stop.is_set,

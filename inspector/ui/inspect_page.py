@@ -50,7 +50,7 @@ class InspectPage(ttk.Frame):
         )
         self._build()
         self._bind_events()
-        self.session.on_error = app.show_error
+        self.session.on_error = self._failed
         self.session.on_sight = self._seen
         app.every_tick(self._tick)
 
@@ -97,6 +97,14 @@ class InspectPage(ttk.Frame):
         self.middle.add(top, weight=3)
         self.results = Results(self.middle, self.app, self._show_kept)
         self.middle.add(self.results, weight=2)
+        self.middle.bind("<Configure>", self._place_sash)
+
+    def _place_sash(self, event: Any) -> None:
+        """Once there is room, give the picture the part of it that it had the last time."""
+        self.middle.unbind("<Configure>")
+        part = self.app.memory.get("sash", 0.0)
+        if 0.1 < part < 0.9:
+            self.tk.call(self.middle, "sashpos", 0, round(part * event.height))
 
     def _build_right(self) -> None:
         self.right.rowconfigure(3, weight=1)
@@ -154,10 +162,11 @@ class InspectPage(ttk.Frame):
         command()
 
     def _plain_key(self, event: Any, command: Callable[[], object]) -> None:
-        """Single letters and arrows act only where nobody types or walks through a list."""
+        """Single letters and arrows act only where nobody types or walks through a list; Escape stops from anywhere."""
         kind = event.widget.winfo_class() if hasattr(event.widget, "winfo_class") else ""
         walks = kind in ("Treeview", "TScale") and event.keysym in ("Left", "Right")
-        if self.app.page == "inspect" and kind not in _TYPING and not walks and not event.state & 0x4:
+        typed = kind in _TYPING and event.keysym != "Escape"
+        if self.app.page == "inspect" and not typed and not walks and not event.state & 0x4:
             command()
 
     # a page
@@ -209,7 +218,8 @@ class InspectPage(ttk.Frame):
         return t("A run is at work. What was inspected is saved; the rest would be left out.")
 
     def close(self) -> None:
-        self.app.memory.put("sash", int(self.tk.call(self.middle, "sashpos", 0)))
+        if (height := self.middle.winfo_height()) > 1:
+            self.app.memory.put("sash", round(int(self.tk.call(self.middle, "sashpos", 0)) / height, 3))
         self.results.close()
         self.toolbar.destroy()
 
@@ -224,6 +234,7 @@ class InspectPage(ttk.Frame):
 
     def _opened(self, start: bool) -> None:
         """The session has another source."""
+        self._start_wanted = False
         self.controls.show_source()
         self.preview.clear(t("Press Start (F5).") if self.session.live else "")
         self.banner.idle(t("ready"))
@@ -245,6 +256,10 @@ class InspectPage(ttk.Frame):
         if self._start_wanted:
             self._start_wanted = False
             self.start()
+
+    def _failed(self, error: BaseException) -> None:
+        self._start_wanted = False
+        self.app.show_error(error)
 
     def start(self) -> None:
         """Inspect everything from the source's beginning, and keep every result."""
@@ -272,6 +287,7 @@ class InspectPage(ttk.Frame):
                 run.pause()
 
     def stop(self) -> None:
+        self._start_wanted = False
         if self.session.active:
             self.session.stop()
 
@@ -321,7 +337,7 @@ class InspectPage(ttk.Frame):
                 self.banner.idle(t("not inspected"))
         else:
             text = t("Inspected: {inspected}. NG: {ng}.", inspected=counts.inspected, ng=counts.ng)
-            self.app.toast(text, "bad" if counts.ng else "good", open_folder)
+            self.app.toast(text, "info" if counts.ng else "good", open_folder)
 
     def _show_state(self) -> None:
         run, session = self.session.run, self.session
@@ -427,7 +443,7 @@ class InspectPage(ttk.Frame):
             self._operator.close()
             self._operator = None
             return
-        self._operator = OperatorView(self.app, self.toggle_operator)
+        self._operator = OperatorView(self.app, self.start, self.stop, self.toggle_operator)
         if isinstance(self._shown, Inspection):
             self._operator.show(self._shown)
 

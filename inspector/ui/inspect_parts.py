@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tkinter as tk
 from collections.abc import Callable, Collection, Mapping, Sequence
 from tkinter import ttk
@@ -57,6 +58,8 @@ class Threshold(ttk.Frame):
         try:
             value = float(self._text.get().replace(",", "."))
         except ValueError:
+            value = math.nan
+        if math.isnan(value):
             value = self._value
         self._take(round(min(1.0, max(0.0, value)), 4))
 
@@ -129,7 +132,8 @@ class DefectList(ttk.Frame):
 
     def __init__(self, parent: tk.Misc, selected: Callable[[int | None], None]) -> None:
         super().__init__(parent)
-        self._selected, self._quiet = selected, False
+        self._selected = selected
+        self._marked: int | None = None
         self.rowconfigure(0, weight=1)
         self.columnconfigure(0, weight=1)
         self.tree = ttk.Treeview(self, columns=("label", "score", "area"), show="headings", height=5)
@@ -150,35 +154,34 @@ class DefectList(ttk.Frame):
 
     def show(self, detections: Sequence[Detection], hidden: Collection[str] = ()) -> None:
         rows = tuple(
-            (index, d.label, f"{d.score:.3f}", "—" if d.area is None else f"{d.area:,}".replace(",", " "))
+            (index, d.label, f"{d.score:.3f}", "—" if d.area is None else f"{d.area:,}")
             for index, d in enumerate(detections)
             if d.label not in hidden
         )
         if rows == self._shown:
             return
         self._shown = rows
-        self._quiet = True
+        self._marked = None
         self.tree.delete(*self.tree.get_children())
         for index, *cells in rows:
             self.tree.insert("", "end", iid=str(index), values=cells)
-        self._quiet = False
 
     def select(self, index: int | None) -> None:
         """Mark a row without telling anybody."""
-        self._quiet = True
         item = str(index)
-        if index is None or not self.tree.exists(item):
+        self._marked = index if index is not None and self.tree.exists(item) else None
+        if self._marked is None:
             self.tree.selection_set(())
         elif self.tree.selection() != (item,):
             self.tree.selection_set(item)
             self.tree.see(item)
-        self.update_idletasks()
-        self._quiet = False
 
     def _on_select(self, event: Any) -> None:
-        if not self._quiet:
-            chosen = self.tree.selection()
-            self._selected(int(chosen[0]) if chosen else None)
+        chosen = self.tree.selection()
+        index = int(chosen[0]) if chosen else None
+        if index != self._marked:  # Tk tells of our own choices too, and later
+            self._marked = index
+            self._selected(index)
 
 
 class Position(ttk.Frame):

@@ -84,7 +84,8 @@ class Looker:
     def _fulfil(self, wish: Wish) -> None:
         if wish.opens is not self._of:
             self._drop()
-            self._opened = [source for source in (open() for open in wish.opens)]  # noqa: C416
+            for open in wish.opens:
+                self._opened.append(open())
             self._of = wish.opens
         browsable = [source for source in self._opened if isinstance(source, Browsable)]
         total = sum(source.total or 0 for source in browsable)

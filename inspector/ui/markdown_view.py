@@ -13,7 +13,6 @@ from urllib.parse import unquote
 
 from PIL import Image, ImageTk
 
-from inspector.domain import InputError
 from inspector.ui import theme
 from inspector.ui.markdown import Block, inline, parse, plain
 from inspector.ui.work import Tasks
@@ -209,8 +208,8 @@ class MarkdownView(ttk.Frame):
         self.text.insert("end", "\n", "centre")
         file = folder / unquote(block.mark)
 
-        def put(picture: Image.Image) -> None:
-            if page != self._page or not self.winfo_exists():
+        def put(picture: Image.Image | None) -> None:
+            if picture is None or page != self._page or not self.winfo_exists():
                 return
             shown = ImageTk.PhotoImage(picture, master=self)
             self._pictures.append(shown)
@@ -219,7 +218,7 @@ class MarkdownView(ttk.Frame):
             self.text.image_create(mark, image=shown, padx=0)
             self.text.configure(state="disabled")
 
-        self._tasks.run(read_picture, file, self._width(), theme.scale(), done=put, failed=lambda error: None)
+        self._tasks.run(read_picture, file, self._width(), theme.scale(), done=put)
 
     # Links
 
@@ -265,17 +264,14 @@ class MarkdownView(ttk.Frame):
         return None
 
 
-def read_picture(file: Path, width: int, scale: float) -> Image.Image:
-    """A picture at its own size on this screen, made smaller where it is wider than ``width``.
-
-    Raises:
-        InputError: it is missing or damaged.
-    """
+def read_picture(file: Path, width: int, scale: float) -> Image.Image | None:
+    """A picture at its own size on this screen, made smaller where it is wider than ``width``; None where it is missing
+    or damaged."""
     try:
         with Image.open(file) as opened:
             picture = opened.convert("RGB")
-    except OSError as error:
-        raise InputError(f"The picture {file} cannot be read ({error})") from None
+    except OSError:
+        return None
     factor = min(scale, width / picture.width)
     size = max(1, round(picture.width * factor)), max(1, round(picture.height * factor))
     return picture if factor == 1 else picture.resize(size, Image.Resampling.LANCZOS)

@@ -43,7 +43,13 @@ class Messages:
         frame = self._build(text, kind, action)
         self._shown.append(frame)
         self._place()
-        frame.after(round(_SECONDS[kind] * 1000), lambda: self._drop(frame))
+        # The root waits, not the frame: what a frame waits for fails once it is gone.
+        self.root.after(round(_SECONDS[kind] * 1000), self._drop, frame)
+
+    def clear(self) -> None:
+        """Take away what stands there; the list keeps it."""
+        for frame in tuple(self._shown):
+            self._drop(frame)
 
     def _build(self, text: str, kind: Kind, action: Action | None) -> tk.Frame:
         tokens = theme.tokens()

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 class OperatorView(tk.Toplevel):
     """Covers the screen until F11. It can start and stop, and changes nothing else."""
 
-    def __init__(self, app: App, leave: Callable[[], object]) -> None:
+    def __init__(
+        self, app: App, start: Callable[[], object], stop: Callable[[], object], leave: Callable[[], object]
+    ) -> None:
         super().__init__(app.root, background=theme.tokens().surface)
         self.app = app
         self.title("Bearing Inspector")
@@ -43,7 +45,8 @@ class OperatorView(tk.Toplevel):
         ttk.Label(side, text=t("F5 start · Esc stop · F11 back"), style="Muted.TLabel", anchor="center").grid(
             row=2, column=0, sticky="ew", pady=theme.px(0, 16)
         )
-        self.bind("<F11>", lambda event: leave())
+        for key, command in {"<F5>": start, "<Escape>": stop, "<F11>": leave}.items():
+            self.bind(key, lambda event, command=command: command())  # type: ignore[misc]
         self.protocol("WM_DELETE_WINDOW", leave)
         self.focus_force()
         self._count()
@@ -61,7 +64,11 @@ class OperatorView(tk.Toplevel):
         if run is not None:
             words = t("Inspected {inspected} · NG {ng}", inspected=run.counts.inspected, ng=run.counts.ng)
             self._words.configure(text=words)
-        self.after(300, self._count)
+        self._counting = self.after(300, self._count)
+
+    def destroy(self) -> None:
+        self.after_cancel(self._counting)
+        super().destroy()
 
     def close(self) -> None:
         self.destroy()

@@ -24,16 +24,18 @@ def print_file(path: Path) -> None:
     Raises:
         InputError: the system does not print it.
     """
-    advice = "open it and print it from there"
     try:
         if sys.platform == "win32":
             os.startfile(path, "print")
             return
         subprocess.run(["lp", str(path)], check=True, capture_output=True, text=True, timeout=60)
     except subprocess.CalledProcessError as error:
-        raise InputError(f"{path} was not printed ({error.stderr.strip() or error}); {advice}") from None
+        said = error.stderr.strip() or str(error)
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise InputError(f"{path} was not printed ({error}); {advice}") from None
+        said = str(error)
+    else:
+        return
+    raise InputError(f"{path} was not printed ({said}); open it and print it from there")
 
 
 def page_file() -> Path:

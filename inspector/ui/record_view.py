@@ -59,7 +59,7 @@ def load(catalogue: Registry, id: int) -> Kept:
     if record["verdict"] is None:
         return Kept(record, info.device, None, record["skipped"])
     try:
-        frame = jobs.find_frame(catalogue, record)
+        frame = jobs.find_frame(catalogue, record, runs[0].output if runs else None)
     except InputError as error:
         return Kept(record, info.device, None, str(error))
     return Kept(record, info.device, replay.rebuild(record, info, frame))

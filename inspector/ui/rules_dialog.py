@@ -265,7 +265,8 @@ class RulesDialog(tk.Toplevel):
         """What is set up now; None: any defect is NG.
 
         Raises:
-            InputError: something is wrong.
+            InputError: a limit is not possible.
+        ValueError: what was typed is no number.
         """
         if self._mode.get() == "any":
             return None
@@ -340,7 +341,7 @@ def sentence(measure: str, held: Mapping[str, str]) -> tuple[str, bool]:
             continue
         try:
             numbers[step] = float(_number(text))
-        except InputError:
+        except ValueError:
             return f"✕ {t('Give a number.')}", True
         if not 0 <= numbers[step] < float("inf"):
             return f"✕ {t('Give a number, at least {low}.', low=0)}", True
@@ -367,11 +368,6 @@ def _meaning(measure: str, limit: str, verdict: str) -> str:
 
 
 def _number(text: str) -> int | float:
-    try:
-        return int(text)
-    except ValueError:
-        pass
-    try:
-        return float(text.replace(",", "."))
-    except ValueError:
-        raise InputError(f"{text!r} is not a number") from None
+    """What was typed, with a comma or a point; ValueError where it is no number."""
+    number = float(text.replace(",", "."))
+    return int(number) if number.is_integer() else number

@@ -6,7 +6,7 @@ Its methods are called on the Tk thread and never wait; what threads find out co
 from __future__ import annotations
 
 import functools
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -61,7 +61,8 @@ class Session:
         self.run: Run | None = None
         self.counts: Counter[str] = Counter()
         self._opens: list[Callable[[], Any]] = []
-        self._latest: Inspection | Skipped | None = None
+        self._latest: deque[Inspection | Skipped] = deque(maxlen=1)
+        self._wanted: str | None = None  # the model that was chosen last
         self._order = 0  # of model choices: only the last one counts
         self._desk = ModelDesk()
         self._looker = Looker(
@@ -90,6 +91,7 @@ class Session:
     def choose_model(self, text: str | None) -> None:
         """Open a model by name or path in the background; ``on_model`` tells, a refusal goes to ``on_error``."""
         self._order += 1
+        self._wanted = text
         self.loading = Path(text).name if text else "…"
         order = self._order
         self._tasks.run(
@@ -120,8 +122,8 @@ class Session:
     def _refused(self, order: int, error: BaseException) -> None:
         if order == self._order:
             self.loading = ""
-            self.on_model()
             self.on_error(error)
+            self.on_model()
 
     def _lend(self, chosen: Chosen, device: str) -> Any:
         options = check_options(
@@ -136,7 +138,9 @@ class Session:
         """Compute on ``auto``, ``cpu`` or ``cuda:N`` from the next run on, and at once on a still picture."""
         if device != self.device:
             self.device = device
-            if self.model is not None:
+            if self.loading:
+                self.choose_model(self._wanted)
+            elif self.model is not None:
                 self.choose_model(str(self.model.weights) if self.model.weights else self.model.name)
 
     def devices(self) -> list[tuple[str, str]]:
@@ -157,15 +161,19 @@ class Session:
         self.open_choices(choices, f"{texts_[0]}{more}")
 
     def open_choices(self, choices: Sequence[Choice], text: str) -> None:
-        """Inspect these sources from now on."""
-        self.sources, self.text = tuple(choices), text
-        self.index, self.total = 0, 0
-        self._opens = []
+        """Inspect these sources from now on.
+
+        Raises:
+            InputError: an option is refused; the source stays the one that it was.
+        """
+        opens: list[Callable[[], Any]] = []
         for choice in choices:
             spec = self.catalogue.source(choice.id)
             options = check_options(spec.options, choice.options, f"Source {spec.id}")
             if not spec.droppable and "path" in options:
-                self._opens.append(functools.partial(spec.open, **options))
+                opens.append(functools.partial(spec.open, **options))
+        self.sources, self.text, self._opens = tuple(choices), text, opens
+        self.index, self.total = 0, 0
         self.look()
 
     @property
@@ -238,7 +246,7 @@ class Session:
             self.catalogue, lambda: jobs.open_history(days), __version__, logs.run_log, open_model=self._desk.lend
         )
         self.counts = Counter()
-        self._latest = None
+        self._latest.clear()
         self.run = engine.start(job, jobs.default_output(self.settings, title), title, self._result)
         return self.run
 
@@ -246,12 +254,11 @@ class Session:
         """On the writer's thread: the newest is shown, and the defects are counted."""
         if isinstance(result, Inspection):
             self.counts.update(detection.label for detection in result.detections)
-        self._latest = result
+        self._latest.append(result)
 
     def take_latest(self) -> Inspection | Skipped | None:
         """The newest result that was not taken yet."""
-        latest, self._latest = self._latest, None
-        return latest
+        return self._latest.popleft() if self._latest else None
 
     def set_thresholds(self, confidence: float, iou: float) -> None:
         """From the next frame of a run on; a still picture is looked at again at once."""

@@ -32,18 +32,21 @@ class SettingsPage(ttk.Frame):
         super().__init__(parent)
         self.shell = shell
         self._history_size = tk.StringVar(self)
-        self._scroll = ScrollFrame(self)
+        self._scroll = ScrollFrame(self, width=theme.px(320))
         self._scroll.pack(fill="both", expand=True)
         self._groups: list[ttk.Frame] = []
         self._columns = [ttk.Frame(self._scroll.body) for _ in range(2)]
         self._arranged = 0
         self.forms: dict[str, Form] = {}
+        self._holders: dict[str, Form] = {}  # by setting
         self._build()
         self._scroll.body.bind("<Configure>", lambda event: self._arrange(event.width), add=True)
 
     # What the shell calls
 
     def shown(self) -> None:
+        for key, form in self._holders.items():  # settings are changed elsewhere, too
+            form.set(key.rpartition(".")[2], self.shell.settings.get(key))
         self.shell.tasks.run(history_size, done=self._show_history_size, failed=self._history_failed)
 
     def hidden(self) -> None: ...
@@ -62,7 +65,7 @@ class SettingsPage(ttk.Frame):
         """Plugins bring exporters and the camera's options."""
         for group in self._groups:
             group.destroy()
-        self._groups, self.forms, self._arranged = [], {}, 0
+        self._groups, self.forms, self._holders, self._arranged = [], {}, {}, 0
         self._build()
         self._arrange(self._scroll.body.winfo_width())
 
@@ -112,6 +115,7 @@ class SettingsPage(ttk.Frame):
         form = Form(group, options, values, lambda key, value: self.save(f"{begin}{key}", value), names)
         form.pack(fill="x")
         self.forms[title] = form
+        self._holders |= dict.fromkeys(keys, form)
 
     def _note(self, text: str) -> None:
         label = ttk.Label(self._groups[-1], text=text, style="Caption.TLabel", justify="left")

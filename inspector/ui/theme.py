@@ -127,6 +127,8 @@ def start(mode: Mode = "light", text_size: int = 100) -> tk.Tk:
     _make_fonts(root)
     # Space presses a button that has the focus; ttkbootstrap takes that away.
     root.bind_class("TButton", "<Key-space>", _press)
+    if ttkbootstrap is None:
+        root.bind_class("TButton", "<Key-Return>", _press)
     use(mode)
     return root
 
@@ -253,7 +255,7 @@ def icon(name: str, size: int = 16, kind: IconKind = "text") -> Any:
     colours = {"text": t.text, "primary": t.primary, "on_primary": t.on_primary, "muted": t.muted, "danger": t.ng_text}
     if kind == "on_primary":
         colours[kind] = _button_ink()
-    return ttkbootstrap.Icon(name, px(size), colours[kind])
+    return ttkbootstrap.Icon(name, round(size * _State.text_size / 100), colours[kind])  # it minds the resolution
 
 
 def _button_ink() -> str:

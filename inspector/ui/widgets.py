@@ -65,7 +65,9 @@ class ScrollFrame(ttk.Frame):
 
     def __init__(self, parent: tk.Misc, width: int | None = None, style: str = "TFrame") -> None:
         super().__init__(parent, style=style)
-        self._canvas = tk.Canvas(self, highlightthickness=0, borderwidth=0, width=width or 1)
+        self._canvas = tk.Canvas(
+            self, highlightthickness=0, borderwidth=0, width=width or theme.px(200), yscrollincrement=1
+        )
         self._bar = ttk.Scrollbar(self, orient="vertical", command=self._canvas.yview)
         self.body = ttk.Frame(self._canvas, style=style)
         self._item = self._canvas.create_window(0, 0, anchor="nw", window=self.body)
@@ -75,10 +77,10 @@ class ScrollFrame(ttk.Frame):
         self.columnconfigure(0, weight=1)
         self.body.bind("<Configure>", self._resized)
         self._canvas.bind("<Configure>", self._resized)
+        # For all widgets once: they find the frame in which they stand.
         for event in ("<MouseWheel>", "<Button-4>", "<Button-5>"):
-            # On the toplevel, so that the wheel acts on whatever stands in the body.
-            self.winfo_toplevel().bind(event, self._wheel, add=True)
-        self.winfo_toplevel().bind("<FocusIn>", self._see_focus, add=True)
+            self.bind_all(event, _wheel)
+        self.bind_all("<FocusIn>", _see_focus)
         theme.on_change(self, self._paint)
 
     def _paint(self) -> None:
@@ -97,25 +99,38 @@ class ScrollFrame(ttk.Frame):
         elif not needed and self._bar.winfo_ismapped():
             self._bar.grid_remove()
 
-    def _within(self, widget: Any) -> bool:
-        return self.winfo_exists() and str(widget).startswith(f"{self.body}")
+    def scroll(self, steps: int) -> None:
+        """Scroll by notches of the wheel; down is positive."""
+        if self.body.winfo_reqheight() > self._canvas.winfo_height():
+            self._canvas.yview_scroll(steps * theme.px(60), "units")
 
-    def _wheel(self, event: Any) -> None:
-        if not self._within(event.widget) or self.body.winfo_reqheight() <= self._canvas.winfo_height():
-            return
-        if event.widget.winfo_class() in ("Treeview", "Text", "Canvas", "TCombobox", "TSpinbox"):
-            return  # it scrolls itself
-        steps = -1 if event.num == 4 or event.delta > 0 else 1
-        self._canvas.yview_scroll(steps * theme.px(40), "units")
-
-    def _see_focus(self, event: Any) -> None:
-        """Bring the widget that the keyboard reached into view."""
-        if not self._within(event.widget):
-            return
-        top = event.widget.winfo_rooty() - self.body.winfo_rooty()
-        bottom, height = top + event.widget.winfo_height(), max(1, self.body.winfo_reqheight())
+    def see(self, widget: tk.Misc) -> None:
+        """Bring a widget of the body into view."""
+        top = widget.winfo_rooty() - self.body.winfo_rooty()
+        bottom, height = top + widget.winfo_height(), max(1, self.body.winfo_reqheight())
         first, last = (part * height for part in self._canvas.yview())
         if top < first:
             self._canvas.yview_moveto(top / height)
         elif bottom > last:
             self._canvas.yview_moveto((bottom - (last - first)) / height)
+
+
+def _frame_around(widget: Any) -> ScrollFrame | None:
+    while isinstance(widget, tk.Misc):
+        if isinstance(widget, ScrollFrame):
+            return widget
+        widget = widget.master
+    return None
+
+
+def _wheel(event: Any) -> None:
+    frame = _frame_around(event.widget)
+    # These scroll themselves, or change their value.
+    if frame is not None and event.widget.winfo_class() not in ("Treeview", "Text", "TCombobox", "TSpinbox"):
+        frame.scroll(-1 if event.num == 4 or event.delta > 0 else 1)
+
+
+def _see_focus(event: Any) -> None:
+    frame = _frame_around(event.widget)
+    if frame is not None and event.widget is not frame:
+        frame.see(event.widget)

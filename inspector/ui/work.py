@@ -63,7 +63,7 @@ class Tasks:
     def pump(self) -> None:
         """On the Tk thread: make the calls that wait, for some milliseconds; the others next time."""
         end = time.perf_counter() + _BUDGET
-        while time.perf_counter() < end:
+        while time.perf_counter() < end and not self._closed.is_set():
             try:
                 callback, args = self._calls.get_nowait()
             except queue.Empty:

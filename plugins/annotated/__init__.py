@@ -18,6 +18,7 @@ PLUGIN = {
     "api": 1,
     "kinds": ["exporter"],
     "description": "Annotated pictures and videos",
+    "description_zh": "标注后的图片与视频",
 }
 
 _LOOK = (

@@ -14,6 +14,7 @@ PLUGIN = {
     "api": 1,
     "kinds": ["exporter"],
     "description": "Results as COCO, YOLO and labelme data sets",
+    "description_zh": "COCO、YOLO 与 labelme 格式的标注数据",
 }
 
 _IMAGES = Option(

@@ -14,6 +14,7 @@ PLUGIN = {
     "api": 1,
     "kinds": ["exporter"],
     "description": "Results as an Excel workbook",
+    "description_zh": "Excel 工作簿：汇总、检测记录、缺陷列表",
 }
 
 

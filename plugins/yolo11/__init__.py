@@ -14,6 +14,7 @@ PLUGIN = {
     "api": 1,
     "kinds": ["model"],
     "description": "YOLO segmentation checkpoints of ultralytics (yolo11, v8, v9, 12, 26): inspect, and train yolo11",
+    "description_zh": "ultralytics 的 YOLO 分割模型（yolo11、v8、v9、12、26）：检测，并可训练 yolo11",
 }
 
 

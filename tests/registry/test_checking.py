@@ -4,6 +4,7 @@ import sys
 
 import pytest
 
+from inspector import paths
 from inspector.domain import InputError
 from inspector.registry import checking
 from inspector.registry.checking import check, record_from_json
@@ -51,13 +52,13 @@ def test_one_that_hangs_is_given_up(tmp_path, plugin, monkeypatch):
 
 
 def test_the_packed_program_calls_itself(monkeypatch):
-    assert checking._program() == [sys.executable, "-m", "inspector"]
+    assert paths.program() == [sys.executable, "-m", "inspector"]
     monkeypatch.setattr(sys, "frozen", True, raising=False)
-    assert checking._program() == [sys.executable]
+    assert paths.program() == [sys.executable]
 
 
 def test_what_is_wrong_before_the_import_needs_no_child(tmp_path, plugin, good, monkeypatch):
-    monkeypatch.setattr(checking, "_program", lambda: ["no-such-program"])
+    monkeypatch.setattr(paths, "program", lambda: ["no-such-program"])
     (tmp_path / "a.py").write_text(plugin("a", "", api=5))
     assert check(tmp_path / "a.py")[0].state == "incompatible"
     (tmp_path / "b.py").write_text(plugin("b", "", requires=["nowhere-to-be-found"]))

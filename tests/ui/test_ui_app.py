@@ -303,3 +303,75 @@ def test_the_window_starts_without_torch(display, home):
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
     assert done.stdout.strip() == "inspect []", done.stderr
+
+
+def test_searching_and_exporting_what_was_inspected(app, ready, until, tmp_path):
+    for name in ("good-01.jpg", "defect-07.jpg", "defect-08.jpg"):
+        shutil.copy(SAMPLES / name, tmp_path)
+    page = ready(tmp_path)
+    page.start()
+    until(lambda: finished(app))
+    app.show("history")
+    history = app._pages["history"]
+    until(lambda: history._rows is not None and len(history._rows) > 3)
+    history._filter.set(file="defect-08*")
+    until(lambda: 0 < len(history._rows) < 4 and not history._rows.loading)
+    assert {history._rows.row(0).name} == {"defect-08.jpg"}
+    app.show("inspect")
+    page.export()
+    dialog = until(lambda: app._pages["history"]._export)
+    dialog._folder.set(str(tmp_path / "导出"))
+    for mark in dialog._chosen.values():
+        mark.set(False)
+    dialog._chosen["csv"].set(True)
+    dialog._what.set(len(dialog._scopes) - 1)
+    dialog.start()
+    table = until(lambda: list((tmp_path / "导出").rglob("*.csv")))
+    until(lambda: not dialog.working)
+    assert "defect-07.jpg" in table[0].read_text("utf-8-sig")
+
+
+PLUGIN = '''"""A source for a test."""
+import numpy as np
+from inspector.api import Frame, Option, SourceSpec, Text, hookimpl
+
+PLUGIN = {"id": "grey", "version": "2.5", "api": 1, "kinds": ["source"], "description": "Grey pictures"}
+
+@hookimpl
+def inspector_sources():
+    many = Option("many", int, 3, Text("How many", "数量"), minimum=1, maximum=9)
+    return [SourceSpec("grey", Text("Grey pictures", "灰色图片"), Grey, (many,))]
+
+class Grey:
+    def __init__(self, many):
+        self.total = many
+    def __iter__(self):
+        for index in range(self.total):
+            yield Frame(np.full((64, 64, 3), 128, np.uint8), index, f"grey-{index}")
+    def close(self):
+        pass
+'''
+
+
+def test_a_plugin_is_dropped_agreed_to_and_used(app, ready, until, tmp_path, monkeypatch):
+    page = ready()
+    file = tmp_path / "灰色 插件.py"
+    file.write_text(PLUGIN, "utf-8")
+    asked = []
+    monkeypatch.setattr(app, "ask", lambda title, text, buttons, default: asked.append((text, default)) or "install")
+    app.show("plugins")
+
+    class Drop:
+        data = f"{{{file}}}"
+        action = "copy"
+
+    assert app._dropped(Drop()) == "copy"
+    until(lambda: "grey" in app.catalogue.sources)
+    assert "2.5" in asked[0][0] and asked[0][1] == "leave"
+    from inspector.api import Choice
+
+    app.show("inspect")
+    app.session.open_choices([Choice("grey", {"many": 2})], "grey")
+    page.start()
+    until(lambda: finished(app))
+    assert app.session.run.counts.inspected == 2

@@ -252,5 +252,5 @@ def test_printing_asks_and_sends_pages_to_the_printer(root, shell, tmp_path, mon
     print_figures(shell, [STACKED, BINS])
     wait(lambda: printed.exists() and printed.read_bytes().rstrip().endswith(b"%%EOF"))
     lp.write_text('#!/bin/sh\necho "no default destination" >&2\nexit 1\n')
-    with pytest.raises(InputError, match="not printed .no default destination.; open it"):
+    with pytest.raises(InputError, match=r"not printed \(no default destination\); open it"):
         printing.print_file(printed)

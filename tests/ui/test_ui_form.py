@@ -1,6 +1,5 @@
 """Forms made of options: what each type becomes, what is told while somebody types, keyboard and wheel."""
 
-import tkinter as tk
 from pathlib import Path
 from tkinter import ttk
 
@@ -230,4 +229,4 @@ def test_variables_live_as_long_as_the_form(root, form):
     import gc
 
     gc.collect()
-    assert isinstance(form, tk.Misc) and control(form, "quality").get() == "50"
+    assert control(form, "quality").get() == "50"

@@ -141,7 +141,7 @@ def test_it_filters(page, wait):
         ({"model": "best*"}, 29),
         ({"model": "other.pt"}, 0),
         ({"run": "1"}, 14),
-        ({"file": "3.png"}, 2),
+        ({"file": "3.png"}, 4),
         ({"text": "零件/12"}, 2),
     ):
         assert search(page, wait, **fields) == rows, fields
@@ -303,7 +303,7 @@ def test_sorting_and_the_state_survive_a_rebuild(root, page, shell, wait):
     wait(lambda: not page._rows.loading)
     search(page, wait, verdict="NG", text="png")
     page.table.set_widths({"model": 77})
-    kept = json.loads(json.dumps(page.state()))
+    kept = json.loads(json.dumps(page.kept()))
     page.close()
     page.pack_forget()
     again = HistoryPage(root, shell)

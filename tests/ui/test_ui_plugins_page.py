@@ -3,7 +3,6 @@
 import hashlib
 import sys
 import tkinter as tk
-from pathlib import Path
 from tkinter import ttk
 
 import pytest
@@ -137,12 +136,7 @@ def rows(page):
 def test_every_plugin_is_listed_with_sign_and_word(page):
     listed = rows(page)
     assert listed["cameras"][:2] == ("✓ active", "cameras") and listed["cameras"][2] == "Camera"
-    assert listed["cameras"][3:7] == ("source", "1.0", 1, "built in") or listed["cameras"][3:7] == (
-        "source",
-        "1.0",
-        "1",
-        "built in",
-    )
+    assert [str(value) for value in listed["cameras"][3:7]] == ["source", "1.0", "1", "built in"]
     assert listed["broken"][0] == "✕ failed" and listed["broken"][6] == "installed here"
     assert str(listed["cameras"][7]).endswith(" ms")
 
@@ -283,4 +277,4 @@ def test_the_place_of_a_plugin_is_its_file_or_folder(page, shell, belt, rest, ho
     records = {record.id: record for record in shell.catalogue.records}
     assert place_of(records["belt"]) == home / "plugins" / "belt"
     assert place_of(records["broken"]) == home / "plugins" / "broken.py"
-    assert place_of(records["cameras"]) is None and isinstance(belt, Path)
+    assert place_of(records["cameras"]) is None

@@ -1,6 +1,5 @@
 """The settings: everything declared is there, is saved and acts at once."""
 
-import tkinter as tk
 from tkinter import ttk
 
 import pytest
@@ -160,7 +159,7 @@ def test_a_setting_that_cannot_be_saved_is_told(page, shell):
 
 
 def test_one_column_where_it_is_narrow(page, shell):
-    assert {group.winfo_rootx() for group in page._groups}.__len__() == 2
+    assert len({group.winfo_rootx() for group in page._groups}) == 2
     shell.root.geometry("700x768")
     shell.root.update()
     assert len({group.winfo_rootx() for group in page._groups}) == 1
@@ -169,4 +168,26 @@ def test_one_column_where_it_is_narrow(page, shell):
 def test_in_chinese(shell):
     texts.use("zh")
     page = SettingsPage(shell.root, shell)
-    assert "语言" in words(page) and "OK 的颜色" in words(page) and isinstance(page, tk.Misc)
+    assert "语言" in words(page) and "OK 的颜色" in words(page)
+
+
+def test_it_is_there_also_after_another_page(shell):
+    """Tk leaves a page out that asks for a width of one pixel and takes another one's place in the grid."""
+    first = ttk.Label(shell.root, text="first")
+    shell.root.columnconfigure(0, weight=1)
+    shell.root.rowconfigure(0, weight=1)
+    first.grid(row=0, column=0, sticky="nsew")
+    shell.root.update()
+    first.grid_remove()
+    page = SettingsPage(shell.root, shell)
+    page.grid(row=0, column=0, sticky="nsew")
+    shell.root.update()
+    assert page.winfo_width() == 1366 and page._groups[0].winfo_ismapped()
+
+
+def test_what_was_changed_elsewhere_is_shown(page, shell):
+    shell.settings.set("theme", "dark")
+    shell.settings.set("camera.width", 640)
+    page.shown()
+    assert page.forms["Language and look"].values()["theme"] == "dark"
+    assert page.forms["Cameras"].values()["width"] == 640 and shell.changed == []

@@ -201,7 +201,7 @@ def test_printing_asks_first(page, shell):
 
 def test_state_survives_a_rebuild(root, page, shell, wait):
     page.filter.set(model="two.pt")
-    kept = json.loads(json.dumps(page.state()))
+    kept = json.loads(json.dumps(page.kept()))
     again = StatisticsPage(root, shell)
     again.restore(kept)
     again.pack()

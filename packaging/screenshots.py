@@ -1,0 +1,374 @@
+"""Pictures of the real window, on a virtual screen: those of the manual, or all pages to be looked at.
+
+    .venv/bin/python packaging/screenshots.py            # assets/manual/pictures and docs, in both languages
+    .venv/bin/python packaging/screenshots.py FOLDER     # every page, both languages and themes, 1366x768 and 2x
+    .venv/bin/python packaging/screenshots.py FOLDER --only zh-light-1x
+    .venv/bin/python packaging/screenshots.py --manual DIR   # the manual's pictures elsewhere, to be compared
+
+What is shown is made first, once, in ``/tmp/bearings``: inspections of the sample data over some weeks, a small data set
+and a short training on it (some minutes). Delete the folder to have it made anew.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import shutil
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, ImageGrab
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from inspector.training import Training  # noqa: E402
+
+ROOT = Path(__file__).resolve().parent.parent
+WORK = Path("/tmp/bearings")
+TEMPLATE, HOME = WORK / "template", WORK / "home"
+DATA = WORK / "my-data" / "data.yaml"
+SCREENS = {"1x": ("1366x768x24", 96), "2x": ("2732x1536x24", 192)}
+LANGUAGES, THEMES = ("zh", "en"), ("light", "dark")
+LARGEST = 150_000  # bytes of a picture of the manual
+_PLUGIN = '''"""Adds up what is not good."""
+
+PLUGIN = {
+    "id": "bad_parts",
+    "version": "1.0",
+    "api": 1,
+    "kinds": ["exporter"],
+    "description": "Writes the names of all parts that are not good.",
+    "description_zh": "写出所有不合格零件的文件名。",
+}
+'''
+
+
+# What is shown
+
+
+def prepare() -> None:
+    """Make what the window shows: pictures, a history of some weeks, a data set and a training."""
+    if TEMPLATE.exists():
+        return
+    shutil.rmtree(WORK, ignore_errors=True)
+    shift = WORK / "shift-1"
+    shift.mkdir(parents=True)
+    for file in sorted((ROOT / "sample_data").glob("*.jpg")):
+        shutil.copy(file, shift)
+    (WORK / "bad_parts.py").write_text(_PLUGIN, "utf-8")
+    os.environ["BEARING_INSPECTOR_HOME"] = str(HOME)
+    for place in (shift, shift, ROOT / "sample_data" / "turning.mp4"):
+        _command("inspect", place, "--export", "none")
+    _age(HOME / "history.sqlite3")
+    _command("synthesize", DATA.parent, "--count", "64", "--size", "320", "--classes", "kinds")
+    for name, epochs in (("yolo11n-seg-cgnet", 8), ("yolo11n-seg", 12)):
+        options = {"epochs": epochs, "imgsz": 192, "batch": 8, "device": "cpu", "weights": "bearing-yolo11n-seg"}
+        training = Training.start(DATA, name, HOME / "results" / f"train {name}", options)
+        while training.alive:
+            time.sleep(1)
+        if training.progress().state != "finished":
+            raise SystemExit(f"The training of {name} failed: {training.progress().sentence}")
+    HOME.rename(TEMPLATE)
+
+
+def _command(*words: object) -> None:
+    program = [sys.executable, "-m", "inspector", *map(str, words)]
+    subprocess.run(program, check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
+
+
+def _age(file: Path) -> None:
+    """Spread the inspections over four weeks, as if they had come day by day, and repeat them."""
+    chance = random.Random(4)
+    base = sqlite3.connect(file)
+    base.row_factory = sqlite3.Row
+    rows = base.execute("SELECT * FROM inspection").fetchall()
+    found: dict[int, list[sqlite3.Row]] = {}
+    for row in base.execute("SELECT * FROM detection"):
+        found.setdefault(row["inspection"], []).append(row)
+    today = datetime.now().astimezone()
+    with base:
+        for day in range(27, 0, -1):
+            for row in chance.sample(rows, chance.randint(8, 18)):
+                moment = today - timedelta(days=day, minutes=chance.randint(0, 400))
+                new = {key: row[key] for key in row.keys() if key != "id"}
+                new |= {"at": round(moment.timestamp() * 1000), "time": moment.isoformat(timespec="milliseconds")}
+                at = _insert(base, "inspection", new)
+                for one in found.get(row["id"], ()):
+                    copy = {key: one[key] for key in one.keys() if key != "id"}
+                    _insert(base, "detection", copy | {"inspection": at})
+    base.close()
+
+
+def _insert(base: sqlite3.Connection, table: str, row: dict[str, Any]) -> int:
+    marks = ", ".join("?" * len(row))
+    return int(base.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks})", list(row.values())).lastrowid or 0)
+
+
+# The screen
+
+
+@contextmanager
+def screen(size: str, dpi: int) -> Iterator[str]:
+    """A virtual screen; gives its name."""
+    read, write = os.pipe()
+    server = subprocess.Popen(
+        ["Xvfb", "-displayfd", str(write), "-screen", "0", size, "-dpi", str(dpi), "-nolisten", "tcp"],
+        pass_fds=[write],
+        stderr=subprocess.DEVNULL,
+    )
+    os.close(write)
+    try:
+        with os.fdopen(read) as answer:
+            yield f":{answer.readline().strip()}"
+    finally:
+        server.terminate()
+        server.wait()
+
+
+# The window
+
+
+class Driver:
+    """Drives the window as a person would, and takes pictures of it.
+
+    Args:
+        keep: called with a name and the picture.
+        wanted: names of the pictures to be taken; empty: all.
+    """
+
+    def __init__(self, language: str, theme: str, keep: Callable[[str, Image.Image], object]) -> None:
+        from inspector.settings import Settings
+        from inspector.ui.app import App
+
+        settings = Settings.load()
+        settings.set("language", language)
+        settings.set("theme", theme)
+        self._keep = keep
+        self.app = App()
+        self.root = self.app.root
+
+    def open(self) -> None:
+        self.app.start()
+        self.wait(lambda: hasattr(self.app, "session") and self.app.session.model is not None)
+        self.root.focus_force()
+        self.settle()
+        menu = self.root.winfo_rooty()
+        self.root.geometry(f"{self.root.winfo_screenwidth()}x{self.root.winfo_screenheight() - menu}+0+0")
+        self.wait(lambda: self.page.banner.status)
+        self.settle(1)
+
+    @property
+    def page(self) -> Any:
+        """The page for inspecting."""
+        return self.app.inspect_page()
+
+    def wait(self, condition: Callable[[], Any], seconds: float = 120) -> None:
+        end = time.monotonic() + seconds
+        while not condition():
+            if time.monotonic() > end:
+                raise SystemExit("It did not happen in time")
+            self.root.update()
+            time.sleep(0.01)
+
+    def settle(self, seconds: float = 0.5) -> None:
+        end = time.monotonic() + seconds
+        self.wait(lambda: time.monotonic() > end)
+
+    def take(self, name: str, window: Any = None) -> None:
+        """A picture of the screen, or of one window on it."""
+        self.root.event_generate("<Motion>", warp=True, x=self.root.winfo_width() - 1, y=self.root.winfo_height() - 1)
+        self.settle()
+        picture = ImageGrab.grab(xdisplay=os.environ["DISPLAY"])
+        if window is not None:
+            x, y = window.winfo_rootx(), window.winfo_rooty()
+            picture = picture.crop((x, y, x + window.winfo_width(), y + window.winfo_height()))
+        self._keep(name, picture)
+
+    def quiet(self) -> None:
+        """Take the messages away."""
+        for frame in tuple(self.app.messages._shown):
+            self.app.messages._drop(frame)
+
+    def show(self, page: str, **what: Any) -> Any:
+        self.app.show(page, **what)
+        self.settle(1.5)
+        self.quiet()
+        return self.app._pages[page]
+
+    def window(self) -> Any:
+        """The window on top that a page has opened."""
+        found: list[Any] = []
+        todo: list[Any] = [self.root]
+        while todo:
+            children = todo.pop().winfo_children()
+            found += [child for child in children if child.winfo_class() == "Toplevel" and child.winfo_viewable()]
+            todo += children
+        return found[-1] if found else None
+
+    def take_window(self, name: str, open: Callable[[], object], whole: bool = False) -> None:
+        """Open a window, take it, close it; also one that waits for an answer."""
+
+        def look() -> None:
+            window = self.window()
+            if window is None:
+                self.root.after(200, look)
+                return
+            self.take(name, None if whole else window)
+            window.destroy()
+
+        self.root.after(800, look)
+        open()
+        self.settle(2)
+        self.wait(lambda: self.window() is None, 30)
+
+
+def inspecting(driver: Driver) -> None:
+    """The first start, a run, and what belongs to it."""
+    page = driver.page
+    driver.take("start")
+    driver.quiet()
+    page.open_texts([str(WORK / "shift-1")], remember=False)
+    driver.settle(1)
+    page.start()
+    driver.wait(lambda: driver.app.session.run.counts.inspected >= 3)
+    page.pause()
+    driver.settle(1)
+    driver.take("paused")
+    page.pause()
+    driver.wait(lambda: page._finished and len(page.results.rows or ()) > 10)
+    driver.settle(1)
+    driver.take("ended")
+    driver.quiet()
+    row = next(n for n in range(len(page.results.rows)) if (page.results.rows.row(n) or _None).label)
+    page.results.table.select(row)
+    page.results._selected(page.results.table.selection())
+    driver.settle(1.5)
+    driver.take("run")
+    page.controls.set_view("side_by_side")
+    driver.take("side-by-side")
+    page.controls.set_view("result")
+    driver.take_window("rules", page.controls.edit_rules)
+    driver.take_window("model", page.controls.model_details)
+    camera = next(id for id, spec in driver.app.catalogue.sources.items() if id == "camera")
+    driver.take_window("camera", lambda: page.sources.open_source(camera))
+    page.toggle_operator()
+    driver.settle(1.5)
+    driver.take("operator")
+    page.toggle_operator()
+    driver.settle()
+
+
+class _None:
+    label = ""
+
+
+def looking_back(driver: Driver) -> None:
+    """The history and the statistics."""
+    history = driver.show("history")
+    driver.wait(lambda: not history._rows.loading)
+    history.table.select(next(n for n in range(len(history._rows)) if (history._rows.row(n) or _None).label))
+    history._selected(history.table.selection())
+    driver.settle(2)
+    driver.take("history")
+    driver.take_window("export", history.export)
+    driver.take_window("purge", history.purge)
+    statistics = driver.show("statistics")
+    driver.wait(lambda: not statistics._loading)
+    driver.settle(1)
+    driver.take("statistics")
+
+
+def training(driver: Driver) -> None:
+    """The four parts of the training page."""
+    page = driver.show("training", data=DATA)
+    driver.wait(lambda: page.bench.report is not None)
+    driver.settle(2)
+    driver.take("data")
+    page.data.make("convert")
+    driver.take("labels")
+    page.data._leave()
+    page.go(1)
+    page.architecture.choose("yolo11n-seg-cgnet")
+    page.architecture.compute()
+    driver.wait(lambda: page.bench.costs)
+    driver.take("architecture")
+    page.go(2)
+    driver.settle(1)
+    driver.take("training")
+    page.training.views.select(1)
+    driver.settle(1)
+    driver.take("training-pictures")
+    page.training.views.select(2)
+    page.training._unfold()
+    driver.take("training-log")
+    page.go(3)
+    driver.settle(1)
+    page.models.table.selection_set(page.models.table.get_children())
+    driver.settle()
+    driver.take("models")
+
+
+def the_rest(driver: Driver) -> None:
+    """Plugins, settings, help."""
+    plugins = driver.show("plugins")
+    driver.take("plugins")
+    driver.take_window("install", lambda: plugins.install_from(WORK / "bad_parts.py"))
+    settings = driver.show("settings")
+    driver.take("settings")
+    settings._scroll.body.tk.call(settings._scroll.body.winfo_parent(), "yview", "moveto", 1)
+    driver.take("settings-end")
+    for topic in ("first", "manual", "keys", "about"):
+        driver.show("help", topic=topic)
+        driver.take(f"help-{topic}")
+    driver.take_window("messages", driver.app.messages.window)
+
+
+def child(language: str, theme: str, keep: Callable[[str, Image.Image], object]) -> None:
+    driver = Driver(language, theme, keep)
+    driver.open()
+    for scene in (inspecting, looking_back, training, the_rest):
+        scene(driver)
+    driver.app._end()
+
+
+# The command
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("folder", nargs="?", type=Path, help="every page, language, theme and size into this folder")
+    parser.add_argument("--only", default="", help="such as zh-light-1x")
+    parser.add_argument("--child", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.child:
+        language, theme, scale = given.child.split("-")
+        folder = given.folder
+
+        def keep(name: str, picture: Image.Image) -> None:
+            picture.save(folder / f"{name}-{language}-{theme}-{scale}.png")
+
+        child(language, theme, keep)
+        return
+    prepare()
+    folder = (given.folder or WORK / "taken").absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    every = [f"{a}-{b}-{c}" for a in LANGUAGES for b in THEMES for c in SCREENS]
+    for name in [name for name in every if given.only in name and (given.folder or name in ("zh-light-1x", "en-light-1x", "en-dark-1x"))]:
+        shutil.rmtree(HOME, ignore_errors=True)
+        shutil.copytree(TEMPLATE, HOME)
+        with screen(*SCREENS[name.rpartition("-")[2]]) as display:
+            environment = os.environ | {"DISPLAY": display, "BEARING_INSPECTOR_HOME": str(HOME)}
+            program = [sys.executable, __file__, str(folder), "--child", name]
+            subprocess.run(program, check=True, env=environment, cwd=ROOT)
+        print(name)
+
+
+if __name__ == "__main__":
+    main()
