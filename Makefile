@@ -10,6 +10,8 @@ run: install
 	rm -rf $(SAMPLE)
 	$(BIN)/bearing-inspector inspect sample_data --output $(SAMPLE) \
 	    --export images,video,xlsx,csv,jsonl,coco,yolo,labelme
+	@if [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ] || [ "$$(uname)" = Darwin ]; then $(BIN)/bearing-inspector --open sample_data; \
+	    else echo "No display here: the results are in $(SAMPLE); with a display the window would open now."; fi
 
 test: install system check
 	$(BIN)/python -m pytest -q -n 2 --dist loadgroup

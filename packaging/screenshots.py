@@ -2,11 +2,10 @@
 
     .venv/bin/python packaging/screenshots.py            # assets/manual/pictures and docs, in both languages
     .venv/bin/python packaging/screenshots.py FOLDER     # every page, both languages and themes, 1366x768 and 2x
-    .venv/bin/python packaging/screenshots.py FOLDER --only zh-light-1x
-    .venv/bin/python packaging/screenshots.py --manual DIR   # the manual's pictures elsewhere, to be compared
+    .venv/bin/python packaging/screenshots.py FOLDER --only zh-light-1x --scenes training
 
-What is shown is made first, once, in ``/tmp/bearings``: inspections of the sample data over some weeks, a small data set
-and a short training on it (some minutes). Delete the folder to have it made anew.
+What is shown is made first, once, in ``/tmp/bearings``: inspections of the sample data over some weeks, a small data
+set and two short trainings on it (some minutes). Delete the folder to have it made anew.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -28,7 +27,8 @@ from typing import Any
 from PIL import Image, ImageGrab
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from inspector.training import Training  # noqa: E402
+from inspector.domain import Rules
+from inspector.training import Training
 
 ROOT = Path(__file__).resolve().parent.parent
 WORK = Path("/tmp/bearings")
@@ -37,6 +37,11 @@ DATA = WORK / "my-data" / "data.yaml"
 SCREENS = {"1x": ("1366x768x24", 96), "2x": ("2732x1536x24", 192)}
 LANGUAGES, THEMES = ("zh", "en"), ("light", "dark")
 LARGEST = 150_000  # bytes of a picture of the manual
+MANUAL = (
+    "start", "run", "rules", "camera", "operator", "history", "export", "statistics", "install", "data",
+    "architecture", "training", "models",
+)  # fmt: skip
+RULES = {"classes": {"Defect": {"count": {"warn": 0, "ng": 3}, "area_px": {"warn": 900, "ng": 4000}}}}
 _PLUGIN = '''"""Adds up what is not good."""
 
 PLUGIN = {
@@ -97,18 +102,22 @@ def _age(file: Path) -> None:
         for day in range(27, 0, -1):
             for row in chance.sample(rows, chance.randint(8, 18)):
                 moment = today - timedelta(days=day, minutes=chance.randint(0, 400))
-                new = {key: row[key] for key in row.keys() if key != "id"}
-                new |= {"at": round(moment.timestamp() * 1000), "time": moment.isoformat(timespec="milliseconds")}
+                new = dict(row) | {
+                    "id": None,
+                    "at": round(moment.timestamp() * 1000),
+                    "time": moment.isoformat(timespec="milliseconds"),
+                }
                 at = _insert(base, "inspection", new)
                 for one in found.get(row["id"], ()):
-                    copy = {key: one[key] for key in one.keys() if key != "id"}
-                    _insert(base, "detection", copy | {"inspection": at})
+                    _insert(base, "detection", dict(one) | {"id": None, "inspection": at})
     base.close()
 
 
 def _insert(base: sqlite3.Connection, table: str, row: dict[str, Any]) -> int:
     marks = ", ".join("?" * len(row))
-    return int(base.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks})", list(row.values())).lastrowid or 0)
+    return int(
+        base.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks})", list(row.values())).lastrowid or 0
+    )
 
 
 # The screen
@@ -140,7 +149,6 @@ class Driver:
 
     Args:
         keep: called with a name and the picture.
-        wanted: names of the pictures to be taken; empty: all.
     """
 
     def __init__(self, language: str, theme: str, keep: Callable[[str, Image.Image], object]) -> None:
@@ -254,10 +262,11 @@ def inspecting(driver: Driver) -> None:
     page.controls.set_view("side_by_side")
     driver.take("side-by-side")
     page.controls.set_view("result")
+    page.session.set_rules(Rules.from_json(RULES))
     driver.take_window("rules", page.controls.edit_rules)
+    page.session.set_rules(None)
     driver.take_window("model", page.controls.model_details)
-    camera = next(id for id, spec in driver.app.catalogue.sources.items() if id == "camera")
-    driver.take_window("camera", lambda: page.sources.open_source(camera))
+    driver.take_window("camera", lambda: page.sources.open_source("camera"))
     page.toggle_operator()
     driver.settle(1.5)
     driver.take("operator")
@@ -330,44 +339,79 @@ def the_rest(driver: Driver) -> None:
     driver.take_window("messages", driver.app.messages.window)
 
 
-def child(language: str, theme: str, keep: Callable[[str, Image.Image], object]) -> None:
-    driver = Driver(language, theme, keep)
+SCENES: dict[str, Callable[[Driver], None]] = {
+    "inspecting": inspecting,
+    "looking_back": looking_back,
+    "training": training,
+    "the_rest": the_rest,
+}
+
+
+def child(look: str, scenes: list[str], folder: Path) -> None:
+    """In a process of its own: take the scenes in one look, such as ``zh-light-1x``."""
+    language, theme, _ = look.split("-")
+    driver = Driver(language, theme, lambda name, picture: picture.save(folder / f"{name}-{look}.png"))
     driver.open()
-    for scene in (inspecting, looking_back, training, the_rest):
-        scene(driver)
+    for scene in scenes:
+        SCENES[scene](driver)
     driver.app._end()
 
 
 # The command
 
 
+def photograph(look: str, scenes: Sequence[str], folder: Path) -> None:
+    """Take the scenes in one look, with the prepared home, into ``folder``."""
+    shutil.rmtree(HOME, ignore_errors=True)
+    shutil.copytree(TEMPLATE, HOME)
+    folder.mkdir(parents=True, exist_ok=True)
+    with screen(*SCREENS[look.rpartition("-")[2]]) as display:
+        environment = os.environ | {"DISPLAY": display, "BEARING_INSPECTOR_HOME": str(HOME)}
+        program = [sys.executable, __file__, str(folder), "--only", look, "--scenes", ",".join(scenes), "--child"]
+        subprocess.run(program, check=True, env=environment, cwd=ROOT)
+
+
+def publish(taken: Path, file: Path) -> None:
+    """A picture as small as a manual wants it."""
+    with Image.open(taken) as opened:
+        picture = opened.convert("RGB")
+    for colours in (256, 192, 128, 96, 64):
+        picture.quantize(colours, Image.Quantize.MEDIANCUT).save(file, optimize=True)
+        if file.stat().st_size < LARGEST:
+            return
+    raise SystemExit(f"{file} stays larger than {LARGEST} bytes")
+
+
+def make_manual() -> None:
+    """The pictures of the manual and of README."""
+    taken, place = WORK / "taken", ROOT / "assets" / "manual" / "pictures"
+    for language in LANGUAGES:
+        photograph(f"{language}-light-1x", list(SCENES), taken)
+        for name in MANUAL:
+            publish(taken / f"{name}-{language}-light-1x.png", place / f"{name}.{language}.png")
+    photograph("en-dark-1x", ["inspecting"], taken)
+    publish(taken / "run-zh-light-1x.png", ROOT / "docs" / "window.zh.png")
+    publish(taken / "run-en-dark-1x.png", ROOT / "docs" / "window.en.png")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("folder", nargs="?", type=Path, help="every page, language, theme and size into this folder")
-    parser.add_argument("--only", default="", help="such as zh-light-1x")
-    parser.add_argument("--child", help=argparse.SUPPRESS)
+    parser.add_argument("folder", nargs="?", type=Path, help="all pages, languages, themes and sizes into this folder")
+    parser.add_argument("--only", default="", metavar="LOOK", help="such as zh-light-1x, or zh, or 2x")
+    parser.add_argument("--scenes", default=",".join(SCENES), metavar="LIST", help=f"of {', '.join(SCENES)}")
+    parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
+    scenes = given.scenes.split(",")
     if given.child:
-        language, theme, scale = given.child.split("-")
-        folder = given.folder
-
-        def keep(name: str, picture: Image.Image) -> None:
-            picture.save(folder / f"{name}-{language}-{theme}-{scale}.png")
-
-        child(language, theme, keep)
+        child(given.only, scenes, given.folder)
         return
     prepare()
-    folder = (given.folder or WORK / "taken").absolute()
-    folder.mkdir(parents=True, exist_ok=True)
-    every = [f"{a}-{b}-{c}" for a in LANGUAGES for b in THEMES for c in SCREENS]
-    for name in [name for name in every if given.only in name and (given.folder or name in ("zh-light-1x", "en-light-1x", "en-dark-1x"))]:
-        shutil.rmtree(HOME, ignore_errors=True)
-        shutil.copytree(TEMPLATE, HOME)
-        with screen(*SCREENS[name.rpartition("-")[2]]) as display:
-            environment = os.environ | {"DISPLAY": display, "BEARING_INSPECTOR_HOME": str(HOME)}
-            program = [sys.executable, __file__, str(folder), "--child", name]
-            subprocess.run(program, check=True, env=environment, cwd=ROOT)
-        print(name)
+    if given.folder is None:
+        make_manual()
+        return
+    for look in (f"{language}-{theme}-{size}" for language in LANGUAGES for theme in THEMES for size in SCREENS):
+        if given.only in look:
+            photograph(look, scenes, given.folder.absolute())
 
 
 if __name__ == "__main__":

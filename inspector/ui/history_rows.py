@@ -52,16 +52,16 @@ class _Kind:
 
 
 _KINDS = {
-    "number": _Kind(64, lambda row: "" if row.number is None else str(row.number), "number", "e"),
-    "time": _Kind(84, lambda row: _local(row).strftime("%H:%M:%S"), "time"),
+    "number": _Kind(50, lambda row: "" if row.number is None else str(row.number), "number", "e"),
+    "time": _Kind(76, lambda row: _local(row).strftime("%H:%M:%S"), "time"),
     "date": _Kind(150, lambda row: _local(row).strftime("%Y-%m-%d %H:%M:%S"), "time"),
-    "file": _Kind(200, lambda row: row.name if row.seconds is None else f"{row.name}  #{row.index}", "file", "w", True),
-    "label": _Kind(90, lambda row: row.label or "—", "label"),
-    "score": _Kind(90, lambda row: "—" if row.score is None else f"{row.score:.3f}", "score", "e"),
-    "box": _Kind(150, lambda row: "—" if row.box is None else ", ".join(f"{v:.0f}" for v in row.box), None),
-    "area": _Kind(90, lambda row: "—" if row.area_px is None else f"{row.area_px:,}", "area", "e"),
-    "verdict": _Kind(92, lambda row: verdict_text(row.verdict), "verdict"),
-    "ms": _Kind(64, lambda row: "—" if row.ms is None else f"{row.ms:.0f}", "ms", "e"),
+    "file": _Kind(150, lambda row: row.name if row.seconds is None else f"{row.name}  #{row.index}", "file", "w", True),
+    "label": _Kind(84, lambda row: row.label or "—", "label"),
+    "score": _Kind(84, lambda row: "—" if row.score is None else f"{row.score:.3f}", "score", "e"),
+    "box": _Kind(140, lambda row: "—" if row.box is None else ", ".join(f"{v:.0f}" for v in row.box), None),
+    "area": _Kind(84, lambda row: "—" if row.area_px is None else f"{row.area_px:,}", "area", "e"),
+    "verdict": _Kind(84, lambda row: verdict_text(row.verdict), "verdict"),
+    "ms": _Kind(52, lambda row: "—" if row.ms is None else f"{row.ms:.0f}", "ms", "e"),
     "model": _Kind(120, lambda row: row.model, None),
 }
 

@@ -41,7 +41,7 @@ class InspectPage(ttk.Frame):
         self._finished = True
         self._shown: Inspection | Frame | Skipped | None = None
         self._operator: OperatorView | None = None
-        self._start_wanted = False
+        self._start_wanted = self._centred = False
         self.sources = Sources(
             app,
             self._opened,
@@ -308,6 +308,9 @@ class InspectPage(ttk.Frame):
         latest = self.session.take_latest()
         if latest is not None:
             self._show(latest, saved=True)
+            if self._centred:  # on a defect of an earlier picture
+                self._centred = False
+                self.preview.fit()
             if self.app.settings.get("ng_sound") and self.banner.status == "NG":
                 self.app.root.bell()
         if self._ticks % 5 == 0:
@@ -392,6 +395,8 @@ class InspectPage(ttk.Frame):
         self.position.show(sight.index, sight.total, movable=True)
 
     def _show(self, content: Inspection | Frame | Skipped, saved: bool) -> None:
+        if isinstance(content, Frame) and content is self._shown_frame():
+            return  # it is looked at again, and what was found in it stays until then
         self._shown = content
         hidden = self.controls.classes.hidden
         if isinstance(content, Skipped):
@@ -404,6 +409,8 @@ class InspectPage(ttk.Frame):
         total = self.session.run.total if self.session.active and self.session.run else self.session.total
         if isinstance(content, Frame):
             self.preview.show(content, position=_position(content, total))
+            self.banner.idle()
+            self.defects.show(())
             return
         self.preview.show(content, position=_position(content.frame, total))
         self.banner.show(content.verdict)
@@ -419,6 +426,7 @@ class InspectPage(ttk.Frame):
     def _show_kept(self, content: Inspection | Skipped, selected: int | None) -> None:
         """An inspection as it was kept, its defect marked."""
         self._show(content, saved=True)
+        self._centred = True
         if isinstance(content, Inspection):
             self.preview.select(selected, centre=True)
             self.defects.select(selected)

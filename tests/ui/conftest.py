@@ -1,5 +1,6 @@
 """A real Tk on a virtual screen. Any error in a Tk callback, and anything logged as an error, fails the test."""
 
+import json
 import logging
 import os
 import shutil
@@ -8,6 +9,7 @@ import sys
 import time
 import traceback
 
+import numpy as np
 import pytest
 
 
@@ -53,6 +55,11 @@ class Faults(logging.Handler):
     def callback(self, kind, error, trace) -> None:
         self.found.append("".join(traceback.format_exception(kind, error, trace)))
 
+    def watch(self, window) -> None:
+        """Gather also what Tk itself complains of, such as a timer of a widget that is gone."""
+        window.report_callback_exception = self.callback
+        window.tk.createcommand("bgerror", lambda *said: self.found.append(" ".join(map(str, said))))
+
 
 @pytest.fixture
 def faults(display):
@@ -71,7 +78,7 @@ def root(faults):
 
     texts.use("en")
     window = theme.start()
-    window.report_callback_exception = faults.callback
+    faults.watch(window)
     window.geometry("1366x768+0+0")
     window.deiconify()
     window.update()
@@ -94,3 +101,69 @@ def wait(root):
         return value
 
     return until
+
+
+@pytest.fixture
+def parts(tmp_path):
+    """A folder of five pictures, 80 x 60; the second and the fourth have one dark spot."""
+    from inspector.imaging import write_image
+
+    folder = tmp_path / "轴承 零件"
+    folder.mkdir()
+    for number in range(5):
+        picture = np.full((60, 80, 3), 200, np.uint8)
+        if number % 2:
+            picture[20:30, 20:30] = 10
+        write_image(folder / f"part-{number}.png", picture)
+    return folder
+
+
+@pytest.fixture
+def spots(home):
+    """A model that needs no torch: the plugin that ``plugins new model`` writes. Dark spots are defects."""
+    from inspector import registry
+
+    (home / "plugins").mkdir()
+    return registry.new("model", "spots", home / "plugins")
+
+
+@pytest.fixture
+def window(faults, home, spots, parts):
+    """The whole window with the model of ``spots``, looking at the first picture of ``parts``; runs write no files."""
+    from inspector.settings import Settings
+    from inspector.ui.app import App
+
+    (home / "window.json").write_text(json.dumps({"model": "spots"}))
+    settings = Settings.load()
+    settings.set("language", "en")
+    settings.set("exporters", "none")
+    app = App()
+    faults.watch(app.root)
+    app.start([str(parts)])
+    keep(app, lambda: hasattr(app, "session") and app.session.model is not None and app.inspect_page().banner.status)
+    app.root.focus_force()
+    yield app
+    if not app._closing:
+        app._end()
+
+
+@pytest.fixture
+def page(window):
+    """The page of ``window`` that inspects."""
+    return window.inspect_page()
+
+
+@pytest.fixture
+def until(window):
+    """``until(condition, seconds=20)``: keep ``window`` alive until the condition holds."""
+    return lambda condition, seconds=20.0: keep(window, condition, seconds)
+
+
+def keep(app, condition, seconds: float = 20.0):
+    end = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < end, f"it did not happen in time; said: {app.messages.kept[-3:]}"
+        app.root.update()
+        time.sleep(0.003)
+    app.root.update()
+    return value
