@@ -45,10 +45,19 @@ from inspector.domain import (
 
 if TYPE_CHECKING:
     from inspector.domain import Image
-    from inspector.frameworks import prepare_torch
+    from inspector.frameworks import prepare_openvino, prepare_torch
     from inspector.i18n import reason_text
     from inspector.imaging import draw_inspection, joined, mask_polygons, read_image, write_image
-    from inspector.paths import assets, long_path, plugin_folder, publish, safe_name, temporary_beside, unused_path
+    from inspector.paths import (
+        assets,
+        long_path,
+        plugin_folder,
+        program,
+        publish,
+        safe_name,
+        temporary_beside,
+        unused_path,
+    )
 
 __all__ = [
     "API_VERSION",
@@ -90,7 +99,9 @@ __all__ = [
     "long_path",
     "mask_polygons",
     "plugin_folder",
+    "prepare_openvino",
     "prepare_torch",
+    "program",
     "publish",
     "read_image",
     "reason_text",
@@ -114,10 +125,12 @@ _LAZY = {
     "joined": "inspector.imaging",
     "mask_polygons": "inspector.imaging",
     "reason_text": "inspector.i18n",
+    "prepare_openvino": "inspector.frameworks",
     "prepare_torch": "inspector.frameworks",
     "long_path": "inspector.paths",
     "assets": "inspector.paths",
     "plugin_folder": "inspector.paths",
+    "program": "inspector.paths",
     "publish": "inspector.paths",
     "safe_name": "inspector.paths",
     "temporary_beside": "inspector.paths",

@@ -1,6 +1,7 @@
-"""torch and ultralytics, made ready before their first import: offline, quiet, and able to live with each other.
+"""torch, ultralytics and OpenVINO, made ready before their first import: offline, quiet, and able to live together.
 
-Call :func:`prepare_torch` before torch, torchvision, timm or ultralytics are imported. It is the one place for
+Call :func:`prepare_torch` before torch, torchvision, timm or ultralytics are imported, :func:`prepare_openvino` before
+openvino. This is the one place for
 
 * the offline switches: ultralytics looks up host names, checks for updates, installs packages and reports usage unless
   its environment says otherwise before its first import;
@@ -57,7 +58,11 @@ def _go_offline() -> None:
     os.environ["WANDB_MODE"] = "disabled"
     os.environ["YOLO_CONFIG_DIR"] = str(data_folder() / "ultralytics")
     (data_folder() / "ultralytics").mkdir(exist_ok=True)
-    # OpenVINO would send an event at its mere import; without the package it takes a stub of its own.
+    prepare_openvino()
+
+
+def prepare_openvino() -> None:
+    """Make openvino offline: its mere import would send an event; without that package it takes a stub of its own."""
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
 

@@ -45,7 +45,7 @@ CORE: tuple[Option, ...] = (
         "keep_camera_pictures",
         bool,
         True,
-        Text("Keep the pictures of cameras", "保留摄像头图片"),
+        Text("Keep the pictures of cameras", "保留相机图片"),
         Text(
             "so that an old inspection can be shown again; takes room on the disk",
             "以便日后查看旧的检测；会占用磁盘空间",

@@ -1,7 +1,7 @@
 """Pictures of the real window, on a virtual screen: those of the manual, or all pages to be looked at.
 
     .venv/bin/python packaging/screenshots.py            # assets/manual/pictures and docs, in both languages
-    .venv/bin/python packaging/screenshots.py FOLDER     # every page, both languages and themes, 1366x768 and 2x
+    .venv/bin/python packaging/screenshots.py FOLDER     # every page, languages, themes, 1x, 2x, large text
     .venv/bin/python packaging/screenshots.py FOLDER --only zh-light-1x --scenes training
 
 What is shown is made first, once, in ``/tmp/bearings``: inspections of the sample data over some weeks, a small data
@@ -11,6 +11,7 @@ set and two short trainings on it (some minutes). Delete the folder to have it m
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import random
 import shutil
@@ -34,7 +35,7 @@ ROOT = Path(__file__).resolve().parent.parent
 WORK = Path("/tmp/bearings")
 TEMPLATE, HOME = WORK / "template", WORK / "home"
 DATA = WORK / "my-data" / "data.yaml"
-SCREENS = {"1x": ("1366x768x24", 96), "2x": ("2732x1536x24", 192)}
+SCREENS = {"1x": ("1366x768x24", 96), "2x": ("2732x1536x24", 192), "large": ("1366x768x24", 96)}  # large: text 200 %
 LANGUAGES, THEMES = ("zh", "en"), ("light", "dark")
 LARGEST = 150_000  # bytes of a picture of the manual
 MANUAL = (
@@ -42,6 +43,7 @@ MANUAL = (
     "architecture", "training", "models",
 )  # fmt: skip
 RULES = {"classes": {"Defect": {"count": {"warn": 0, "ng": 3}, "area_px": {"warn": 900, "ng": 4000}}}}
+_OFTEN = {"OK": 12, "WARN": 2}  # as on a line, where most parts are good
 _PLUGIN = '''"""Adds up what is not good."""
 
 PLUGIN = {
@@ -69,8 +71,10 @@ def prepare() -> None:
         shutil.copy(file, shift)
     (WORK / "bad_parts.py").write_text(_PLUGIN, "utf-8")
     os.environ["BEARING_INSPECTOR_HOME"] = str(HOME)
-    for place in (shift, shift, ROOT / "sample_data" / "turning.mp4"):
-        _command("inspect", place, "--export", "none")
+    rules = WORK / "rules.json"
+    rules.write_text(json.dumps(RULES), "utf-8")
+    for _ in range(2):
+        _command("inspect", shift, "--export", "none", "--rules", rules)
     _age(HOME / "history.sqlite3")
     _command("synthesize", DATA.parent, "--count", "64", "--size", "320", "--classes", "kinds")
     for name, epochs in (("yolo11n-seg-cgnet", 8), ("yolo11n-seg", 12)):
@@ -97,27 +101,23 @@ def _age(file: Path) -> None:
     found: dict[int, list[sqlite3.Row]] = {}
     for row in base.execute("SELECT * FROM detection"):
         found.setdefault(row["inspection"], []).append(row)
+    often = [_OFTEN.get(row["verdict"], 1) for row in rows]
     today = datetime.now().astimezone()
     with base:
         for day in range(27, 0, -1):
-            for row in chance.sample(rows, chance.randint(8, 18)):
+            for row in chance.choices(rows, often, k=chance.randint(40, 70)):
                 moment = today - timedelta(days=day, minutes=chance.randint(0, 400))
-                new = dict(row) | {
-                    "id": None,
-                    "at": round(moment.timestamp() * 1000),
-                    "time": moment.isoformat(timespec="milliseconds"),
-                }
-                at = _insert(base, "inspection", new)
+                at = {"at": round(moment.timestamp() * 1000), "time": moment.isoformat(timespec="milliseconds")}
+                place = _insert(base, "inspection", dict(row) | {"id": None} | at)
                 for one in found.get(row["id"], ()):
-                    _insert(base, "detection", dict(one) | {"id": None, "inspection": at})
+                    _insert(base, "detection", dict(one) | {"id": None, "inspection": place})
     base.close()
 
 
 def _insert(base: sqlite3.Connection, table: str, row: dict[str, Any]) -> int:
     marks = ", ".join("?" * len(row))
-    return int(
-        base.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks})", list(row.values())).lastrowid or 0
-    )
+    done = base.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks})", list(row.values()))
+    return done.lastrowid or 0
 
 
 # The screen
@@ -148,16 +148,18 @@ class Driver:
     """Drives the window as a person would, and takes pictures of it.
 
     Args:
+        text: size of the text in percent.
         keep: called with a name and the picture.
     """
 
-    def __init__(self, language: str, theme: str, keep: Callable[[str, Image.Image], object]) -> None:
+    def __init__(self, language: str, theme: str, text: int, keep: Callable[[str, Image.Image], object]) -> None:
         from inspector.settings import Settings
         from inspector.ui.app import App
 
         settings = Settings.load()
         settings.set("language", language)
         settings.set("theme", theme)
+        settings.set("text_size", text)
         self._keep = keep
         self.app = App()
         self.root = self.app.root
@@ -220,7 +222,7 @@ class Driver:
             todo += children
         return found[-1] if found else None
 
-    def take_window(self, name: str, open: Callable[[], object], whole: bool = False) -> None:
+    def take_window(self, name: str, open: Callable[[], object]) -> None:
         """Open a window, take it, close it; also one that waits for an answer."""
 
         def look() -> None:
@@ -228,7 +230,7 @@ class Driver:
             if window is None:
                 self.root.after(200, look)
                 return
-            self.take(name, None if whole else window)
+            self.take(name, window)
             window.destroy()
 
         self.root.after(800, look)
@@ -349,8 +351,9 @@ SCENES: dict[str, Callable[[Driver], None]] = {
 
 def child(look: str, scenes: list[str], folder: Path) -> None:
     """In a process of its own: take the scenes in one look, such as ``zh-light-1x``."""
-    language, theme, _ = look.split("-")
-    driver = Driver(language, theme, lambda name, picture: picture.save(folder / f"{name}-{look}.png"))
+    language, theme, size = look.split("-")
+    text = 200 if size == "large" else 100
+    driver = Driver(language, theme, text, lambda name, picture: picture.save(folder / f"{name}-{look}.png"))
     driver.open()
     for scene in scenes:
         SCENES[scene](driver)
@@ -375,10 +378,13 @@ def publish(taken: Path, file: Path) -> None:
     """A picture as small as a manual wants it."""
     with Image.open(taken) as opened:
         picture = opened.convert("RGB")
-    for colours in (256, 192, 128, 96, 64):
-        picture.quantize(colours, Image.Quantize.MEDIANCUT).save(file, optimize=True)
-        if file.stat().st_size < LARGEST:
-            return
+    for share in (1, 0.75, 0.6):
+        size = round(picture.width * share), round(picture.height * share)
+        smaller = picture if share == 1 else picture.resize(size, Image.Resampling.LANCZOS)
+        for method in (Image.Quantize.MEDIANCUT, Image.Quantize.FASTOCTREE):
+            smaller.quantize(256, method, kmeans=2).save(file, optimize=True)
+            if file.stat().st_size < LARGEST:
+                return
     raise SystemExit(f"{file} stays larger than {LARGEST} bytes")
 
 

@@ -29,7 +29,7 @@ def inspector_exporters() -> Sequence[ExporterSpec]:
             str,
             "defects",
             Text("Which pictures", "保存哪些图片"),
-            Text("defects: those that are not OK", "defects：判定不是 OK 的图片"),
+            Text("defects: those that are not OK", "defects：只保存判定为 WARN 或 NG 的图片"),
             choices=("defects", "all"),
         ),
         Option("quality", int, 95, Text("JPEG quality", "JPEG 质量"), minimum=50, maximum=100),

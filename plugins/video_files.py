@@ -53,7 +53,10 @@ def inspector_sources() -> list[SourceSpec]:
         Path,
         None,
         Text("Video", "视频"),
-        Text("a video file, a folder of video files, or a glob such as clips/*.mp4", "视频文件、视频文件夹或通配符"),
+        Text(
+            "a video file, a folder of video files, or a glob such as clips/*.mp4",
+            "视频文件、视频文件夹或通配符，例如 clips/*.mp4",
+        ),
     )
     return [SourceSpec("video_files", Text("Video files", "视频文件"), open_videos, (path,), claim)]
 

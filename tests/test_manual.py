@@ -95,6 +95,14 @@ def test_links_lead_somewhere(language):
         assert (FOLDER / name).exists() if name else anchor in anchors, target
 
 
+@pytest.mark.parametrize("page", ["README.md", "README.zh-CN.md", "docs/manual.zh.md", "docs/manual.en.md"])
+def test_the_pages_that_lead_to_it_have_whole_links(page):
+    file = paths.assets().parent / page
+    targets = re.findall(r"\]\(([^)#:]+)\)", file.read_text("utf-8"))
+    assert any("assets/manual" in target for target in targets)
+    assert [target for target in targets if not (file.parent / target).exists()] == []
+
+
 def test_both_languages_are_built_alike():
     shapes = []
     for language in LANGUAGES:

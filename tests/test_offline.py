@@ -55,13 +55,14 @@ def test_nothing_reaches_for_a_network(tmp_path):
             *("inspect", f"{pictures}/images/*/*.*", "--device", "cpu", "--output", str(output)),
             *("--export", "images,video,coco,yolo,labelme,xlsx,jsonl,csv"),
         ],
+        torch=["inspect", f"{pictures}/images/*/*.*", "--runtime", "torch", "--output", str(tmp_path / "torch")],
         doctor=["doctor"],
         history=["history", "search"],
         cameras=["cameras"],
     )
     assert told["tried"] == []
     assert told["codes"] == dict.fromkeys(told["codes"], 0)
-    assert {"torch", "ultralytics", "cv2", "openpyxl"} <= set(told["modules"])
+    assert {"openvino", "torch", "ultralytics", "cv2", "openpyxl"} <= set(told["modules"])
     assert len((output / "results.jsonl").read_text("utf-8").splitlines()) == 3
 
 

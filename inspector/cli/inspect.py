@@ -36,7 +36,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--iou", type=_fraction, metavar="0-1", help="largest overlap of two defects of one class (default 0.45)")
     add("--imgsz", metavar="N", help="side length in pixels to which pictures are scaled")
     add("--device", type=_device, metavar="auto|cpu|cuda[:N]", help="what computes")
-    add("--runtime", metavar="auto|torch", help="what runs the model")
+    add("--runtime", metavar="auto|torch|openvino", help="what runs the model")
     add("--rules", type=Path, metavar="FILE", help="limits for the verdict, as JSON; without them any defect is NG")
     add("--recipe", type=Path, metavar="FILE", help="repeat the job of a run.json, other flags change it")
     add("--export", metavar="LIST", help=f"what is written, of {','.join(catalogue.exporters)}; or none")

@@ -54,10 +54,22 @@ def save_run(run: Run, folder: Path, state: str, version: str) -> None:
         "model": None if run.model is None else asdict(run.model),
         "counts": asdict(run.counts),
         "problems": run.problems,
+        "threshold_changes": run.changes,
         "files": sorted(path.relative_to(folder).as_posix() for path in run.files if path.exists()),
         "versions": _versions(),
     }
     write_text(folder / "run.json", json.dumps(document, ensure_ascii=False, indent=2) + "\n")
+
+
+def mend_interrupted(folder: Path) -> None:
+    """After a run whose program was killed: ``run.json`` says so, and what was only half written is removed."""
+    file = folder / "run.json"
+    with suppress(OSError, ValueError):
+        document = json.loads(file.read_text(encoding="utf-8"))
+        if isinstance(document, dict) and document.get("state") == "running":
+            for part in folder.rglob(".tmp-*"):
+                part.unlink(missing_ok=True)
+            write_text(file, json.dumps({**document, "state": "interrupted"}, ensure_ascii=False, indent=2) + "\n")
 
 
 def now() -> str:

@@ -71,6 +71,7 @@ class Run:
         total: number of pictures, or None where unknown.
         history_id: of the run in the history, once it has begun there.
         problems: sentences on what went wrong while the run went on.
+        changes: of the thresholds while it was at work, each with the number of the first picture.
         failure: what ended the run.
         files: what was written.
         output: the folder of the files.
@@ -102,7 +103,8 @@ class Run:
         self.ended = ""
         self._engine, self._sources, self._model_spec, self._model_options = engine, sources, model, model_options
         self._exporters, self._on_result = exporters, on_result
-        self._thresholds = (job.confidence, job.iou)
+        self._thresholds = self._used = (job.confidence, job.iou)
+        self.changes: list[dict[str, float]] = []
         self._opened = False  # the sources; a later failure leaves something to save
         self._stopping = threading.Event()
         self._gate, self._pace = Gate(), Pace()
@@ -241,6 +243,7 @@ class Run:
                     if isinstance(result, Inspection):
                         number += 1
                         result = replace(result, number=number)
+                        self._note_thresholds(result)
                     if not self._results.put((item, result)):
                         return
         except (Exception, SystemExit) as error:  # noqa: BLE001 - the guard of this stage
@@ -263,6 +266,14 @@ class Run:
                     return
                 yield items[:many]
                 items = items[many:]
+
+    def _note_thresholds(self, inspection: Inspection) -> None:
+        """Keep from which picture on other thresholds were in force than those of the job."""
+        used = (inspection.confidence, inspection.iou)
+        if used != self._used:
+            self._used = used
+            self.changes.append({"number": inspection.number, "confidence": used[0], "iou": used[1]})
+            logger.info("From picture %d on: confidence %g, IoU %g", inspection.number, *used)
 
     def _inspect(
         self, model: Model, info: ModelInfo, items: Sequence[_Item]

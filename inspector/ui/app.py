@@ -68,6 +68,20 @@ def _import_pages() -> None:
         importlib.import_module(f"inspector.ui.{page}_page")
 
 
+def _interrupted_run() -> tuple[int, str, int] | None:
+    """The last run, if its program was killed: its id, title and number of results; its folder is tidied."""
+    from inspector.engine import mend_interrupted
+    from inspector.history import History, Query
+
+    with History.open() as history:
+        last = next(iter(history.runs()), None)
+        if last is None or last.state != "interrupted":
+            return None
+        if last.output:
+            mend_interrupted(Path(last.output))
+        return last.id, last.title, history.count(Query(run=last.id))
+
+
 class App:
     """The window around the pages: a :class:`inspector.ui.shell.Shell`."""
 
@@ -82,6 +96,7 @@ class App:
         texts.use(self.settings.get("language"))
         self.root = theme.start(self.settings.get("theme"), self.settings.get("text_size"))
         theme.use(ok_colour=self.settings.get("ok_colour"))
+        self._speak()
         self.root.report_callback_exception = self._callback_failed
         self.root.title("Bearing Inspector")
         self.tasks = Tasks(self.show_error)
@@ -137,6 +152,16 @@ class App:
             begin()
         self._ready.clear()
         self.tasks.run(_import_pages)
+        self.tasks.run(_interrupted_run, done=self._tell_interrupted)
+
+    def _tell_interrupted(self, found: tuple[int, str, int] | None) -> None:
+        """Once, after the program was killed in a run."""
+        if found is None or self.memory.get("told_run", 0) >= found[0]:
+            return
+        run, title, kept = found
+        self.memory.put("told_run", run)
+        text = t("The last run was interrupted ({title}). Its {n} results are in the history.", title=title, n=kept)
+        self.toast(text, "warn", (t("Show"), lambda: self.show("history", run=run)))
 
     def when_ready(self, begin: Callable[[], None]) -> None:
         """Call ``begin`` as soon as the plugins are there."""
@@ -157,8 +182,9 @@ class App:
         self.tools = ttk.Frame(self.header)
         self.tools.grid(row=0, column=0, sticky="w")
         self._title = ttk.Label(self.header, style="Title.TLabel")
-        navigation = ttk.Frame(self.header)
+        navigation = self._navigation = ttk.Frame(self.header)
         navigation.grid(row=0, column=1, sticky="e")
+        self.header.bind("<Configure>", lambda event: self._fit_header())
         self._nav: dict[str, ttk.Button] = {}
         names = {
             "inspect": t("Inspect"),
@@ -184,6 +210,12 @@ class App:
         self._waiting = ttk.Label(self.content, text=t("Loading the plugins…"), style="Muted.TLabel")
         self._waiting.grid(row=0, column=0)
         self.root.configure(menu=self._menu())
+
+    def _fit_header(self) -> None:
+        """Words on the tools as long as there is room for them."""
+        if "inspect" in self._pages:
+            room = self.header.winfo_width() - self._navigation.winfo_reqwidth() - theme.px(16)
+            self._pages["inspect"].toolbar.fit(room)
 
     def _tool(self, parent: ttk.Frame, icon: str, text: str, command: Callable[[], object]) -> ttk.Button:
         button = ttk.Button(parent, style="Tool.TButton", command=command)
@@ -217,6 +249,10 @@ class App:
         for name, state in states.items():
             self._page(name).restore(state)
         self.show(shown or "inspect")
+
+    def _speak(self) -> None:
+        """Tk's own dialogs speak the language of the moment too."""
+        self.root.tk.eval(f"package require msgcat; ::msgcat::mclocale {'zh_cn' if self.language() == 'zh' else 'en'}")
 
     def _set_place(self) -> None:
         width, height = (theme.px(size) for size in _SMALLEST)
@@ -323,6 +359,7 @@ class App:
         for name, button in self._nav.items():
             button.configure(style="Primary.TButton" if name == page else "TButton")
         self._show_title(page)
+        self._fit_header()
         new.shown(**what)
 
     def _show_title(self, page: str) -> None:
@@ -374,6 +411,7 @@ class App:
         get = self.settings.get
         if key == "language":
             texts.use(get("language"))
+            self._speak()
             self.root.after_idle(self.rebuild)
         elif key == "theme":
             theme.use(get("theme"))

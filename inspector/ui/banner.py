@@ -22,18 +22,25 @@ class Banner(tk.Frame):
         super().__init__(parent, padx=theme.px(8), pady=theme.px(8))
         base = tkfont.Font(self, name=theme.font("banner"), exists=True)
         reason = tkfont.Font(self, name=theme.font("body" if size == "normal" else "title"), exists=True)
-        self._font = tkfont.Font(
-            self, family=base["family"], size=round(base["size"] * (1 if size == "normal" else 3)), weight="bold"
-        )
+        self._largest = round(base["size"] * (1 if size == "normal" else 3))
+        self._font = tkfont.Font(self, family=base["family"], size=self._largest, weight="bold")
         self._word = tk.Label(self, font=self._font)
         self._word.pack(expand=size == "large", fill="x")
         self._reason = tk.Label(self, font=reason, justify="center", height=2 if size == "normal" else 3)
         self._reason.pack(fill="x", side="bottom")
-        self.bind("<Configure>", lambda event: self._reason.configure(wraplength=max(1, event.width - theme.px(16))))
+        self.bind("<Configure>", lambda event: self._fit(event.width - theme.px(16)))
         self.status = ""
         self._state: tuple[str, str, str] = ("", "", "")
         self.idle()
         theme.on_change(self, self._paint)
+
+    def _fit(self, width: int) -> None:
+        """The word as large as there is room for the longest, the reason broken into lines."""
+        self._reason.configure(wraplength=max(1, width))
+        self._font.configure(size=self._largest)
+        needed = max(self._font.measure(f"{sign} {word}") for word, sign in SIGNS.items() if word != "SKIPPED")
+        if needed > width > 0:
+            self._font.configure(size=min(-10, round(self._largest * width / needed)))
 
     def idle(self, text: str = "") -> None:
         """No verdict."""

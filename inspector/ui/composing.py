@@ -312,7 +312,7 @@ def _draw_box(image: Image, box: Box, colour: Colour, line: int, selected: bool,
     if selected:
         around(4 * line, BLACK, 2 * line + 1)
         around(4 * line, WHITE, line)
-    if marked:
+    elif marked:
         around(line, BLACK, 2 * line + 1)
     around(line, WHITE if marked and not selected else colour, line)
 

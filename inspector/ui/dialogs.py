@@ -12,6 +12,10 @@ from inspector.domain import InputError
 from inspector.ui import texts, theme
 from inspector.ui.form import Form
 from inspector.ui.texts import t
+from inspector.ui.widgets import ScrollFrame
+
+_WIDTH = 460  # pixels at 96 dpi of the text in a window
+_AROUND = 60  # pixels of the screen that the frame of a window and the task bar take
 
 
 def ask(parent: tk.Tk, title: str, text: str, buttons: Sequence[tuple[str, str, bool]], default: str) -> str:
@@ -28,10 +32,10 @@ def ask(parent: tk.Tk, title: str, text: str, buttons: Sequence[tuple[str, str, 
         answer[0] = key
         window.destroy()
 
-    ttk.Label(window, text=title, style="Title.TLabel", wraplength=theme.px(460)).pack(
+    ttk.Label(window, text=title, style="Title.TLabel", wraplength=theme.px(_WIDTH)).pack(
         anchor="w", padx=theme.px(20), pady=theme.px(18, 6)
     )
-    ttk.Label(window, text=text, wraplength=theme.px(460), justify="left").pack(
+    ttk.Label(window, text=text, wraplength=theme.px(_WIDTH), justify="left").pack(
         anchor="w", padx=theme.px(20), pady=theme.px(0, 18)
     )
     row = ttk.Frame(window)
@@ -40,7 +44,6 @@ def ask(parent: tk.Tk, title: str, text: str, buttons: Sequence[tuple[str, str, 
         style = "Primary.TButton" if key == default else "Danger.TButton" if dangerous else "TButton"
         button = ttk.Button(row, text=verb, style=style, command=lambda key=key: choose(key))  # type: ignore[misc]
         button.pack(side="right", padx=(theme.px(8), 0))
-        button.bind("<Return>", lambda event, key=key: choose(key))  # type: ignore[misc]
         if key == default:
             button.focus_set()
     window.bind("<Escape>", lambda event: window.destroy())
@@ -56,10 +59,14 @@ def open_source(
     ttk.Label(window, text=texts.read(spec.title), style="Title.TLabel").pack(
         anchor="w", padx=theme.px(20), pady=theme.px(16, 8)
     )
-    form = Form(window, spec.options, values)
-    form.pack(fill="both", expand=True, padx=theme.px(20))
-    said = ttk.Label(window, style="Bad.TLabel", wraplength=theme.px(460))
-    said.pack(anchor="w", padx=theme.px(20))
+    row = ttk.Frame(window)
+    row.pack(side="bottom", fill="x", padx=theme.px(20), pady=theme.px(12, 16))
+    said = ttk.Label(window, style="Bad.TLabel", wraplength=theme.px(_WIDTH))
+    said.pack(side="bottom", anchor="w", padx=theme.px(20))
+    scroll = ScrollFrame(window, width=theme.px(_WIDTH))
+    scroll.pack(fill="both", expand=True, padx=theme.px(20))
+    form = Form(scroll.body, spec.options, values)
+    form.pack(fill="x")
 
     def go() -> None:
         try:
@@ -70,13 +77,33 @@ def open_source(
         window.destroy()
         opened(chosen)
 
-    row = ttk.Frame(window)
-    row.pack(fill="x", padx=theme.px(20), pady=theme.px(12, 16))
     ttk.Button(row, text=t("Open"), style="Primary.TButton", command=go).pack(side="right", padx=(theme.px(8), 0))
     ttk.Button(row, text=t("Cancel"), command=window.destroy).pack(side="right")
     window.bind("<Escape>", lambda event: window.destroy())
-    window.bind("<Return>", lambda event: None if event.widget.winfo_class() == "TButton" else go())
+    window.bind("<Return>", lambda event: go())
     _place(parent, window)
+    fit(window, scroll)
+
+
+def fit(window: tk.Toplevel, scroll: ScrollFrame) -> None:
+    """Keep ``window`` as high as what ``scroll`` holds, and within the screen: there it begins to scroll."""
+
+    def resize(event: object = None) -> None:
+        wanted = window.winfo_reqheight() - scroll.winfo_reqheight() + scroll.body.winfo_reqheight()
+        width, height = within(window, window.winfo_reqwidth(), wanted)
+        window.geometry(f"{width}x{height}")
+        lowest = max(0, window.winfo_screenheight() - _AROUND - height)
+        if window.winfo_y() > lowest:
+            window.geometry(f"+{window.winfo_x()}+{lowest}")
+
+    scroll.body.bind("<Configure>", resize, add=True)
+    window.update_idletasks()
+    resize()
+
+
+def within(window: tk.Misc, width: int, height: int) -> tuple[int, int]:
+    """A size in pixels, or what of it the screen has room for."""
+    return min(width, window.winfo_screenwidth()), min(height, window.winfo_screenheight() - _AROUND)
 
 
 def _window(parent: tk.Tk, title: str) -> tk.Toplevel:

@@ -14,9 +14,10 @@ from inspector import jobs, paths
 from inspector.api import ExporterSpec
 from inspector.history import History
 from inspector.replay import Result, replay
-from inspector.ui import opening, theme
+from inspector.ui import dialogs, opening, theme
 from inspector.ui.shell import Shell
 from inspector.ui.texts import read, sentence, t
+from inspector.ui.widgets import ScrollFrame
 
 
 @dataclass(frozen=True)
@@ -61,13 +62,21 @@ class ExportDialog(tk.Toplevel):
         root = shell.root
         self.geometry(f"+{root.winfo_rootx() + theme.px(120)}+{root.winfo_rooty() + theme.px(60)}")
         self.deiconify()
+        dialogs.fit(self, self._scroll)
         self._start.focus_set()
 
     def _build(self) -> None:
-        body = ttk.Frame(self, padding=theme.px(16))
-        body.pack(fill="both", expand=True)
-        body.columnconfigure(0, weight=1)
-        ttk.Label(body, text=t("Export"), style="Title.TLabel").pack(anchor="w")
+        pad = theme.px(16)
+        buttons = ttk.Frame(self)
+        buttons.pack(side="bottom", fill="x", padx=pad, pady=(theme.px(12), pad))
+        self._said = ttk.Label(self, style="Muted.TLabel", wraplength=theme.px(480), justify="left")
+        self._said.pack(side="bottom", anchor="w", fill="x", padx=pad)
+        self._bar = ttk.Progressbar(self, style="Horizontal.TProgressbar")
+        self._bar.pack(side="bottom", fill="x", padx=pad, pady=theme.px(16, 4))
+        ttk.Label(self, text=t("Export"), style="Title.TLabel").pack(anchor="w", padx=pad, pady=(pad, 0))
+        self._scroll = ScrollFrame(self, width=theme.px(480))
+        self._scroll.pack(fill="both", expand=True, padx=pad)
+        body = self._scroll.body
         ttk.Label(body, text=t("What"), style="Head.TLabel").pack(anchor="w", pady=theme.px(12, 4))
         self._fields: list[ttk.Widget] = []
         for place, scope in enumerate(self._scopes):
@@ -89,12 +98,6 @@ class ExportDialog(tk.Toplevel):
         choose = ttk.Button(row, text=t("Choose…"), command=self._choose)
         choose.pack(side="left", padx=(theme.px(8), 0))
         self._fields += [folder, choose]
-        self._bar = ttk.Progressbar(body, style="Horizontal.TProgressbar")
-        self._bar.pack(fill="x", pady=theme.px(16, 4))
-        self._said = ttk.Label(body, style="Muted.TLabel", wraplength=theme.px(480), justify="left")
-        self._said.pack(anchor="w", fill="x")
-        buttons = ttk.Frame(body)
-        buttons.pack(fill="x", pady=(theme.px(12), 0))
         self._start = ttk.Button(buttons, text=t("Export"), style="Primary.TButton", command=self.start)
         self._start.pack(side="right", padx=(theme.px(8), 0))
         self._cancel = ttk.Button(buttons, text=t("Cancel"), command=self.close)

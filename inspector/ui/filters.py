@@ -153,7 +153,7 @@ class FilterBar(ttk.Frame):
             verdict=verdict,
             label=get["label"] or None,
             model=get["model"] or None,
-            file=get["file"] or None,
+            file=_file(get["file"]),
             text=get["text"] or None,
             run=run,
         )
@@ -244,6 +244,11 @@ def _key(texts: Mapping[str, str], text: str) -> Any:
 
 def _midnight(day: date) -> datetime:
     return datetime(day.year, day.month, day.day).astimezone()
+
+
+def _file(text: str) -> str | None:
+    """A part of a name is enough; whoever writes a path or a pattern means it exactly."""
+    return f"*{text}*" if text and not set(text) & set("*?/\\") else text or None
 
 
 def _moment(text: str, end: bool = False) -> datetime | None:

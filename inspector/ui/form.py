@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import tkinter as tk
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from tkinter import filedialog, ttk
 from typing import Any
@@ -16,6 +16,7 @@ from inspector.ui.widgets import Tooltip
 
 PAUSE_MS = 400
 _SCALE_STEPS = 200
+_BESIDE = 12  # pixels at 96 dpi between a title and its control
 _WHEEL = ("<MouseWheel>", "<Button-4>", "<Button-5>")
 
 
@@ -66,6 +67,10 @@ class Form(ttk.Frame):
         """Show ``value``; ``on_change`` is not called."""
         self._fields[key].start(value)
 
+    def title_width(self) -> int:
+        """Pixels that the column of titles takes."""
+        return max((field.title_width() for field in self._fields.values()), default=0)
+
     def go_to(self, key: str) -> None:
         """Put the keyboard into a field."""
         self._fields[key].control.focus_set()
@@ -101,8 +106,8 @@ class _Field:
         box.columnconfigure(0, weight=1)
         box.grid(row=row, column=1, sticky="ew", pady=above)
         self.control = self._make(box)
-        title = ttk.Label(form, text=texts.read(option.title), wraplength=theme.px(190))
-        title.grid(row=row, column=0, sticky="w", padx=(0, theme.px(12)), pady=above)
+        title = self._title = ttk.Label(form, text=texts.read(option.title), wraplength=theme.px(190))
+        title.grid(row=row, column=0, sticky="w", padx=(0, theme.px(_BESIDE)), pady=above)
         if isinstance(self.control, ttk.Checkbutton):
             press = self.control.invoke
             title.bind("<Button-1>", lambda _: press())
@@ -122,6 +127,9 @@ class _Field:
         wrap(self._wrong)
         self._wrong.grid_remove()
         self._variable.trace_add("write", lambda *_: self._changed())
+
+    def title_width(self) -> int:
+        return self._title.winfo_reqwidth() + theme.px(_BESIDE)
 
     # The control
 
@@ -279,6 +287,14 @@ class _Field:
         self.flush()
 
 
+def align(forms: Iterable[Form]) -> None:
+    """Let the fields of these forms, one below the other, begin at the same place."""
+    forms = tuple(forms)
+    widest = max((form.title_width() for form in forms), default=0)
+    for form in forms:
+        form.columnconfigure(0, minsize=widest)
+
+
 def wanted(option: Option) -> str:
     """What the option accepts, as a sentence for the person at the field."""
     if option.choices:
@@ -309,10 +325,14 @@ def wanted(option: Option) -> str:
 def wrap(label: ttk.Label) -> None:
     """Break the label's lines at the width that it is given."""
     label.configure(wraplength=theme.px(300))
+    empty = ttk.Label(label.master, style=str(label.cget("style")))
+    edges = empty.winfo_reqwidth()  # what it keeps around its text
+    empty.destroy()
 
     def fit(event: tk.Event) -> None:
-        if abs(int(str(label.cget("wraplength")) or 0) - event.width) > 2:
-            label.configure(wraplength=event.width)
+        room = max(1, event.width - edges)
+        if int(str(label.cget("wraplength")) or 0) != room:
+            label.configure(wraplength=room)
 
     label.bind("<Configure>", fit, add=True)
 

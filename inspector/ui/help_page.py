@@ -6,15 +6,17 @@ import tkinter as tk
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
+from tkinter import font as tkfont
 from tkinter import ttk
 from typing import Any
 
 from inspector import __version__, diagnostics, paths
 from inspector.diagnostics import Package
-from inspector.ui import texts, theme
+from inspector.ui import dialogs, texts, theme
 from inspector.ui.form import wrap
 from inspector.ui.markdown import Block, plain
 from inspector.ui.markdown_view import MarkdownView
+from inspector.ui.scrolling import add_bars
 from inspector.ui.shell import Shell
 from inspector.ui.texts import t
 from inspector.ui.widgets import ScrollFrame
@@ -140,9 +142,11 @@ class HelpPage(ttk.Frame):
         frame = ttk.Frame(self._tabs)
         frame.columnconfigure(1, weight=1)
         frame.rowconfigure(0, weight=1)
-        self.contents = ttk.Treeview(frame, show="tree", selectmode="browse")
-        self.contents.column("#0", width=theme.px(260))
-        self.contents.grid(row=0, column=0, sticky="nsew", padx=(0, theme.px(8)))
+        self._side = ttk.Frame(frame)
+        self._side.grid(row=0, column=0, sticky="nsew", padx=(0, theme.px(8)))
+        self._side.grid_propagate(False)
+        self.contents = ttk.Treeview(self._side, show="tree", selectmode="browse")
+        add_bars(self.contents)
         self.contents.bind("<<TreeviewSelect>>", lambda _: self._chose_heading())
         self.view = MarkdownView(frame, self.shell.tasks, self._follow)
         self.view.grid(row=0, column=1, sticky="nsew")
@@ -164,13 +168,17 @@ class HelpPage(ttk.Frame):
 
     def _list(self, headings: list[Block]) -> None:
         self.contents.delete(*self.contents.get_children())
-        above = {0: ""}
+        above, longest = {0: ""}, 0
+        measure = tkfont.nametofont(theme.font("body"), self).measure
         for number, block in enumerate(headings):
             if block.level > 3:
                 continue
             parent = above[max(level for level in above if level < block.level)]
             item = self.contents.insert(parent, "end", f"{number} {block.mark}", text=plain(block.text), open=True)
             above = {level: name for level, name in above.items() if level < block.level} | {block.level: item}
+            longest = max(longest, measure(plain(block.text)) + theme.px(20 * (len(above) - 1) + 4))
+        self.contents.column("#0", width=longest, minwidth=longest)
+        self._side.configure(width=min(longest + theme.px(12), self.winfo_screenwidth() // 3))
 
     def _chose_heading(self) -> None:
         for item in self.contents.selection():
@@ -234,7 +242,9 @@ class HelpPage(ttk.Frame):
         if licence_text():
             ttk.Button(row, text=t("Read the licence"), command=self._show_licence).pack(side="left", padx=theme.px(8))
         ttk.Label(body, text=t("What it is made of"), style="Head.TLabel").pack(anchor="w", pady=theme.px(8, 4))
-        self.packages = ttk.Treeview(body, columns=("version", "licence"), height=14, selectmode="browse")
+        room = ttk.Frame(body)
+        room.pack(fill="both", expand=True)
+        self.packages = ttk.Treeview(room, columns=("version", "licence"), height=14, selectmode="browse")
         for name, title, width in (
             ("#0", t("Name"), 200),
             ("version", t("Version"), 120),
@@ -242,7 +252,7 @@ class HelpPage(ttk.Frame):
         ):
             self.packages.heading(name, text=title, anchor="w")
             self.packages.column(name, width=theme.px(width), stretch=name == "licence")
-        self.packages.pack(fill="both", expand=True)
+        add_bars(self.packages)
         return scroll
 
     def _show_packages(self, packages: list[Package]) -> None:
@@ -255,7 +265,7 @@ class HelpPage(ttk.Frame):
     def _show_licence(self) -> None:
         window = tk.Toplevel(self)
         window.title(t("Licence"))
-        window.geometry("{}x{}".format(*theme.px(760, 560)))
+        window.geometry("{}x{}".format(*dialogs.within(window, *theme.px(760, 560))))
         window.bind("<Escape>", lambda _: window.destroy())
         view = MarkdownView(window, self.shell.tasks, self._follow)
         view.pack(fill="both", expand=True)
@@ -288,9 +298,8 @@ class HelpPage(ttk.Frame):
 
 
 def manual_folder() -> Path:
-    """Where the manual lies: among the assets of an installed program, in ``docs`` of the source tree."""
-    installed = paths.assets() / "manual"
-    return installed if installed.is_dir() else paths.assets().parent / "docs"
+    """Where the manual lies, with its pictures."""
+    return paths.assets() / "manual"
 
 
 def licence_text() -> str:

@@ -12,6 +12,7 @@ from inspector.history.listing import Row
 from inspector.ui import opening, theme
 from inspector.ui.preview import Preview
 from inspector.ui.record_view import Kept, as_text, defect_cells, facts, load
+from inspector.ui.scrolling import add_bars
 from inspector.ui.shell import Shell
 from inspector.ui.texts import sentence, t
 
@@ -46,16 +47,11 @@ class Details(ttk.Frame):
             button.pack(side="left", padx=(0, theme.px(4)))
         body = ttk.Frame(self)
         body.grid(row=2, column=0, sticky="nsew")
-        body.columnconfigure(0, weight=1)
-        body.rowconfigure(0, weight=1)
         self.text = tk.Text(
             body, width=10, height=8, wrap="word", borderwidth=0, state="disabled", font=theme.font("body"),
             padx=theme.px(8), pady=theme.px(6), tabs=theme.px(112), highlightthickness=max(1, theme.px(1)),
         )  # fmt: skip
-        bar = ttk.Scrollbar(body, command=self.text.yview)
-        self.text.configure(yscrollcommand=bar.set)
-        self.text.grid(row=0, column=0, sticky="nsew")
-        bar.grid(row=0, column=1, sticky="ns")
+        add_bars(self.text, across=False)
         self.text.bind("<Button-1>", lambda _: self.text.focus_set())
         for key in ("<Tab>", "<Shift-Tab>"):
             self.text.bind(key, self._leave)

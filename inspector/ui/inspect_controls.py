@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import tkinter as tk
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from tkinter import filedialog, ttk
 from typing import TYPE_CHECKING, Any, Literal
 
-from inspector.domain import Job
+from inspector.domain import InputError, Job, Rules
 from inspector.imaging import class_colour
 from inspector.ui import theme
 from inspector.ui.inspect_parts import ClassList, Threshold
@@ -40,7 +41,7 @@ class Controls(ScrollFrame):
         hidden: Callable[[set[str]], None],
         ready: Callable[[], None],
     ) -> None:
-        super().__init__(parent, width=theme.px(226))
+        super().__init__(parent, width=theme.side(226, parent))
         self.app, self.session, self.preview = app, app.session, preview
         self._open, self._hide, self._ready = open, hidden, ready
         self._hidden_before: set[str] = set()
@@ -94,7 +95,7 @@ class Controls(ScrollFrame):
         row.pack(fill="x")
         ttk.Label(row, text=t("Verdict"), style="Head.TLabel").pack(side="left")
         ttk.Button(row, text=t("Rules…"), style="Link.TButton", command=self.edit_rules).pack(side="right")
-        self._rules_text = ttk.Label(body, style="Muted.TLabel", wraplength=theme.px(220), justify="left")
+        self._rules_text = ttk.Label(body, style="Muted.TLabel", wraplength=theme.side(220, body), justify="left")
         self._rules_text.pack(anchor="w", pady=gap)
         ttk.Label(body, text=t("Classes"), style="Head.TLabel").pack(anchor="w")
         self.classes = ClassList(body, self._hide)
@@ -171,6 +172,10 @@ class Controls(ScrollFrame):
 
     def open_first_model(self, wanted: str | None) -> None:
         """At the start: ``wanted``, or the model of the last time, or the one that ships."""
+        if kept := self.app.memory.get("rules", {}):
+            with suppress(InputError):
+                self.session.set_rules(Rules.from_json(kept))
+                self.app.toast(t("The rules of last time are in force: {rules}", rules=_rules_text(self.session.rules)))
         last = self.app.memory.get("model", "")
         there = last and (Path(last).exists() or not Path(last).suffix)
         self.session.choose_model(wanted or (last if there else None))
@@ -265,19 +270,16 @@ class Controls(ScrollFrame):
 
         names = self.session.model.info.names if self.session.model and self.session.model.info else ()
 
-        def edited(rules: Any) -> None:
+        def edited(rules: Rules | None) -> None:
             self.session.set_rules(rules)
+            self.app.memory.put("rules", {} if rules is None else rules.to_json())
             self._show_rules()
 
         edit_rules(self.app, self.session.rules, names, edited)
 
     def _show_rules(self) -> None:
         rules = self.session.rules
-        self._rules_text.configure(
-            text=t("Any defect is NG.")
-            if rules is None
-            else t("By {n} rules.", n=sum(len(row) for row in rules.classes.values()))
-        )
+        self._rules_text.configure(text=_rules_text(rules))
 
     def set_view(self, view: View) -> None:
         self._view.set(view)
@@ -290,6 +292,13 @@ class Controls(ScrollFrame):
     def _show_masks(self) -> None:
         self.preview.set_masks(self._masks.get())
         self.preview.set_opacity(self._opacity.get())
+
+
+def _rules_text(rules: Rules | None) -> str:
+    if rules is None:
+        return t("Any defect is NG.")
+    limits = sum(len(row) for row in rules.classes.values())
+    return t("By {n} rules.", n=limits) if limits else t("No limits: every defect passes.")
 
 
 def _hex(bgr: Sequence[int]) -> str:

@@ -41,7 +41,7 @@ class InspectPage(ttk.Frame):
         self._finished = True
         self._shown: Inspection | Frame | Skipped | None = None
         self._operator: OperatorView | None = None
-        self._start_wanted = self._centred = False
+        self._start_wanted = self._centred = self._samples = self._stopping = False
         self.sources = Sources(
             app,
             self._opened,
@@ -78,7 +78,7 @@ class InspectPage(ttk.Frame):
         )
         self.controls.grid(row=0, column=0, sticky="ns", padx=theme.px(8, 4), pady=theme.px(8, 4))
         self.controls.lower()  # the keyboard comes to it first
-        self.right = ttk.Frame(self, width=theme.px(264))
+        self.right = ttk.Frame(self, width=theme.side(264, self))
         self.right.grid(row=0, column=2, sticky="ns", padx=theme.px(4, 8), pady=theme.px(8, 4))
         self.right.grid_propagate(False)
         self._build_right()
@@ -116,8 +116,10 @@ class InspectPage(ttk.Frame):
         names = {
             "inspected": t("Inspected"),
             "ng": t("NG"),
+            "warn": t("WARN"),
+            "unread": t("unread"),
             "rate": t("Pictures/s"),
-            "ms": t("Time"),
+            "ms": t("Inference"),
         }
         self.counters = Counters(self.right, names)
         self.counters.grid(row=2, column=0, sticky="ew", pady=theme.px(4))
@@ -190,7 +192,7 @@ class InspectPage(ttk.Frame):
         place = paths.sample_data()
         if place is not None and (wanted or not self.app.memory.recent("sources")):
             self.open_texts([str(place)], remember=False)
-            self.app.toast(t("These are sample pictures. Press Start (F5) to inspect them."), "info")
+            self._samples = True  # said as soon as the first one is seen
         else:
             self.preview.clear(t("Open a picture, a folder, a video or a camera, or drop it here."))
 
@@ -220,6 +222,7 @@ class InspectPage(ttk.Frame):
     def close(self) -> None:
         if (height := self.middle.winfo_height()) > 1:
             self.app.memory.put("sash", round(int(self.tk.call(self.middle, "sashpos", 0)) / height, 3))
+        self.session.keep_thresholds()
         self.results.close()
         self.toolbar.destroy()
 
@@ -236,9 +239,13 @@ class InspectPage(ttk.Frame):
         """The session has another source."""
         self._start_wanted = False
         self.controls.show_source()
-        self.preview.clear(t("Press Start (F5).") if self.session.live else "")
+        self.preview.clear("")
         self.banner.idle(t("ready"))
         self.results.follow(None)
+        self.defects.show(())
+        self.counters.clear()
+        self._shown = None
+        self._unsaved.configure(text="")
         if start:
             self.start()
 
@@ -273,8 +280,11 @@ class InspectPage(ttk.Frame):
         except InputError as error:
             self.app.show_error(error)
             return
-        self._finished = False
+        self.app.tasks.run(self.session.keep_thresholds)
+        self._finished = self._stopping = False
         self.results.follow(None)
+        self.defects.show(())
+        self._centred = True  # a new run begins with the whole picture
         self.banner.idle(t("starting…"))
 
     def pause(self) -> None:
@@ -289,6 +299,7 @@ class InspectPage(ttk.Frame):
     def stop(self) -> None:
         self._start_wanted = False
         if self.session.active:
+            self._stopping = True
             self.session.stop()
 
     def step(self, by: int) -> None:
@@ -308,6 +319,9 @@ class InspectPage(ttk.Frame):
         latest = self.session.take_latest()
         if latest is not None:
             self._show(latest, saved=True)
+            frame = self._shown_frame()
+            if frame is not None and frame.index < self.session.total:
+                self.session.index = frame.index  # from there one goes on by hand
             if self._centred:  # on a defect of an earlier picture
                 self._centred = False
                 self.preview.fit()
@@ -339,8 +353,15 @@ class InspectPage(ttk.Frame):
             if not counts.inspected:
                 self.banner.idle(t("not inspected"))
         else:
-            text = t("Inspected: {inspected}. NG: {ng}.", inspected=counts.inspected, ng=counts.ng)
-            self.app.toast(text, "info" if counts.ng else "good", open_folder)
+            text = t(
+                "Inspected: {inspected}. NG: {ng}, WARN: {warn}, unread: {unread}.",
+                inspected=counts.inspected,
+                ng=counts.ng,
+                warn=counts.warn,
+                unread=counts.skipped,
+            )
+            all_good = counts.ok == counts.inspected and not counts.skipped
+            self.app.toast(text, "good" if all_good else "info", open_folder)
 
     def _show_state(self) -> None:
         run, session = self.session.run, self.session
@@ -352,6 +373,10 @@ class InspectPage(ttk.Frame):
         else:
             states = {"starting": t("● starting…"), "running": t("● running")}
             state = t("❚❚ paused") if run.paused else states.get(run.state, t("● finishing…"))
+            if self._stopping:
+                state = t("● stopping…")
+            elif run.state == "running" and self._shown is None and not run.counts.skipped:
+                self.banner.idle(t("waiting for the first picture"))
             done = run.counts.inspected + run.counts.skipped
             self.position.show(max(0, done - 1), run.total or 0, movable=False)
         model = session.model.info if session.model else None
@@ -377,7 +402,8 @@ class InspectPage(ttk.Frame):
         if active and run.remaining is not None:
             words.append(t("{time} left", time=duration(run.remaining)))
         self.status.progress(done / run.total if run.total else None, " · ".join(words), active)
-        values = {"inspected": str(counts.inspected), "ng": str(counts.ng)}
+        values = {"inspected": str(counts.inspected), "ng": str(counts.ng), "warn": str(counts.warn)}
+        values["unread"] = str(counts.skipped)
         if counts.inspected:
             values["ng"] = f"{counts.ng} · {counts.ng / counts.inspected:.0%}"
         values["rate"] = f"{run.rate:.1f}" if active and run.rate else "—"
@@ -392,6 +418,9 @@ class InspectPage(ttk.Frame):
     def _seen(self, sight: Sight) -> None:
         """What was looked at without a run."""
         self._show(sight.content, saved=False)
+        if self._samples and isinstance(sight.content, Inspection):
+            self._samples = False
+            self.app.toast(t("These are sample pictures. Press Start (F5) to inspect them."), "info")
         self.position.show(sight.index, sight.total, movable=True)
 
     def _show(self, content: Inspection | Frame | Skipped, saved: bool) -> None:
@@ -406,13 +435,14 @@ class InspectPage(ttk.Frame):
             if self._operator is not None:
                 self._operator.show(content)
             return
-        total = self.session.run.total if self.session.active and self.session.run else self.session.total
         if isinstance(content, Frame):
-            self.preview.show(content, position=_position(content, total))
+            self.preview.show(content, position=_position(content.index + 1, self.session.total))
             self.banner.idle()
             self.defects.show(())
             return
-        self.preview.show(content, position=_position(content.frame, total))
+        run = self.session.run
+        place = (content.number, run.total) if saved and run else (content.frame.index + 1, self.session.total)
+        self.preview.show(content, position=_position(*place))
         self.banner.show(content.verdict)
         self.defects.show(content.detections, hidden)
         note = "" if saved else t("A look only: not saved. Start (F5) saves.")
@@ -452,7 +482,7 @@ class InspectPage(ttk.Frame):
             self._operator = None
             return
         self._operator = OperatorView(self.app, self.start, self.stop, self.toggle_operator)
-        if isinstance(self._shown, Inspection):
+        if isinstance(self._shown, Inspection | Skipped):
             self._operator.show(self._shown)
 
 
@@ -460,5 +490,5 @@ def _hex(bgr: Sequence[int]) -> str:
     return "#{:02x}{:02x}{:02x}".format(*reversed(bgr))
 
 
-def _position(frame: Frame, total: int | None) -> str:
-    return f"{frame.index + 1} / {total}" if total else f"{frame.index + 1}"
+def _position(number: int, total: int | None) -> str:
+    return f"{number} / {total}" if total else str(number)

@@ -121,6 +121,9 @@ class Counters(ttk.Frame):
         for column in range(2):
             self.columnconfigure(column, weight=1, uniform="cards")
 
+    def clear(self) -> None:
+        self.set(**dict.fromkeys(self._values, "—"))
+
     def set(self, **values: str) -> None:
         for key, text in values.items():
             if self._values[key].cget("text") != text:

@@ -46,7 +46,8 @@ class Results(ttk.Frame):
         )
         self.table.grid(row=0, column=0, sticky="nsew")
         self.table.set_empty(t("Results appear here as they come, and are saved at once."))
-        self.table.set_widths(app.memory.get("columns", {}))
+        widths = app.memory.get("columns", {})
+        self.table.set_widths({key: width for key, width in widths.items() if isinstance(width, int) and width > 0})
 
     def follow(self, run: int | None) -> None:
         """Show the results of another run; None: of none."""

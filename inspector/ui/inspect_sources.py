@@ -153,7 +153,11 @@ class Sources:
         """Set up the job of a run.json: sources, model, thresholds, rules."""
 
         def read(job: Job) -> None:
-            self._job(job)
+            try:
+                self._job(job)
+            except InputError as error:
+                self.app.show_error(error)
+                return
             if job.sources:
                 self._open(lambda: self.session.open_choices(job.sources, jobs.title(job)))
 

@@ -15,6 +15,7 @@ from PIL import Image, ImageTk
 
 from inspector.ui import theme
 from inspector.ui.markdown import Block, inline, parse, plain
+from inspector.ui.scrolling import add_bars
 from inspector.ui.work import Tasks
 
 _LAST_COLUMN = 0.3  # of the page that a table leaves for its last column at least
@@ -37,13 +38,9 @@ class MarkdownView(ttk.Frame):
         self._links: dict[str, str] = {}
         self._anchors: dict[str, str] = {}
         self._page = 0  # a picture that comes late belongs to an earlier page
-        self.columnconfigure(0, weight=1)
-        self.rowconfigure(0, weight=1)
         self.text = tk.Text(self, wrap="word", relief="flat", borderwidth=0, cursor="arrow", font=theme.font("body"))
-        bar = ttk.Scrollbar(self, orient="vertical", command=self.text.yview)
-        self.text.configure(yscrollcommand=bar.set, padx=theme.px(20), pady=theme.px(12), state="disabled")
-        self.text.grid(row=0, column=0, sticky="nsew")
-        bar.grid(row=0, column=1, sticky="ns")
+        self.text.configure(padx=theme.px(20), pady=theme.px(12), state="disabled")
+        add_bars(self.text, across=False)
         self._slanted = tkfont.Font(self, font=tkfont.nametofont(theme.font("body"), self).copy())
         self._slanted.configure(slant="italic")
         self._style()
@@ -196,7 +193,8 @@ class MarkdownView(ttk.Frame):
         for row in rows:
             self._line(row[0], "cell", "head")
             for name, cell in zip(head[1:], row[1:], strict=False):
-                self._line(f"{name}: {cell}" if name else cell, "item0")
+                colon = "：" if name and ord(name[-1]) > _CHINESE else ": "
+                self._line(f"{name}{colon}{cell}" if name else cell, "item0")
         self.text.insert("end", "\n")
 
     def _picture(self, block: Block, folder: Path, mark: str) -> None:

@@ -113,16 +113,16 @@ class Messages:
         table.column("text", width=theme.px(640))
         for message in reversed(self.kept):
             table.insert("", "end", values=(message.time, f"{_SIGNS[message.kind]} {' '.join(message.text.split())}"))
-        table.pack(fill="both", expand=True, padx=theme.px(8), pady=theme.px(8))
 
         def copy() -> None:
             window.clipboard_clear()
             window.clipboard_append("\n".join(f"{m.time} {m.text}" for m in self.kept))
 
         row = ttk.Frame(window)
-        row.pack(fill="x", padx=theme.px(8), pady=(0, theme.px(8)))
+        row.pack(side="bottom", fill="x", padx=theme.px(8), pady=(0, theme.px(8)))
         ttk.Button(row, text=t("Copy all"), command=copy).pack(side="left")
         close = ttk.Button(row, text=t("Close"), command=window.destroy)
         close.pack(side="right")
+        table.pack(fill="both", expand=True, padx=theme.px(8), pady=theme.px(8))
         window.bind("<Escape>", lambda event: window.destroy())
         close.focus_set()

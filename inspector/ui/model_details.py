@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tkinter as tk
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from tkinter import ttk
 from typing import TYPE_CHECKING, Any
@@ -23,8 +24,9 @@ def facts(chosen: Chosen) -> dict[str, str]:
     info = chosen.info
     found = {t("Name"): chosen.name, t("Kind"): texts.read(chosen.spec.title)}
     if chosen.weights is not None:
-        size = long_path(chosen.weights).stat().st_size
-        found |= {t("File"): str(chosen.weights), t("Size"): f"{size / 1e6:.1f} MB"}
+        found[t("File")] = str(chosen.weights)
+        with suppress(OSError):  # gone since it was opened
+            found[t("Size")] = f"{long_path(chosen.weights).stat().st_size / 1e6:.1f} MB"
     if info is not None:
         found |= {
             "SHA-256": info.sha256,

@@ -10,7 +10,7 @@ from tkinter import filedialog, ttk
 
 from inspector.domain import InputError
 from inspector.paths import long_path, publish, temporary_beside
-from inspector.ui import theme
+from inspector.ui import dialogs, theme
 from inspector.ui.chart_figure import Cell, Figure, number_text
 from inspector.ui.shell import Shell
 from inspector.ui.table import Column, VirtualTable
@@ -61,7 +61,9 @@ class Numbers(tk.Toplevel):
         ttk.Button(buttons, text=t("Copy all"), command=self.copy).pack(side="right")
         self.bind("<Escape>", lambda _: self.destroy())
         x, y = shell.root.winfo_rootx() + theme.px(160), shell.root.winfo_rooty() + theme.px(120)
-        self.geometry(f"{theme.px(100 * len(columns) + 180)}x{theme.px(420)}+{x}+{y}")
+        width, height = dialogs.within(self, theme.px(100 * len(columns) + 180), theme.px(420))
+        x, y = min(x, self.winfo_screenwidth() - width), min(y, self.winfo_screenheight() - height)
+        self.geometry(f"{width}x{height}+{x}+{y}")
         self.deiconify()
         self.table.focus_set()
 

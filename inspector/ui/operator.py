@@ -62,8 +62,11 @@ class OperatorView(tk.Toplevel):
     def _count(self) -> None:
         run: Any = self.app.session.run
         if run is not None:
-            words = t("Inspected {inspected} · NG {ng}", inspected=run.counts.inspected, ng=run.counts.ng)
-            self._words.configure(text=words)
+            counts = run.counts
+            words = [t("Inspected {n}", n=counts.inspected), t("NG {n}", n=counts.ng)]
+            words += [t("WARN {n}", n=counts.warn)] if counts.warn else []
+            words += [t("unread {n}", n=counts.skipped)] if counts.skipped else []
+            self._words.configure(text=" · ".join(words))
         self._counting = self.after(300, self._count)
 
     def destroy(self) -> None:

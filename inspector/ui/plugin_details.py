@@ -11,6 +11,7 @@ from inspector.domain import InspectorError
 from inspector.registry import PluginRecord, Registry
 from inspector.ui import texts, theme
 from inspector.ui.form import Form, wrap
+from inspector.ui.scrolling import add_bars
 from inspector.ui.shell import Shell
 from inspector.ui.texts import t
 from inspector.ui.widgets import ScrollFrame
@@ -69,7 +70,7 @@ class PluginDetails(ttk.Frame):
         facts = {
             t("Version"): record.version,
             t("Kind"): kind_names(record.kinds),
-            t("Brings"): ", ".join(name for _, name in record.specs),
+            t("Brings"): ", ".join(texts.read(spec.title) for spec in specs_of(self._shell.catalogue, record)),
             t("Origin"): origin_name(record),
             t("Licence"): record.licence,
             t("Needs"): ", ".join(record.requires),
@@ -81,8 +82,8 @@ class PluginDetails(ttk.Frame):
         grid.columnconfigure(1, weight=1)
         for row, (title, value) in enumerate((title, value) for title, value in facts.items() if value):
             ttk.Label(grid, text=title, style="Muted.TLabel").grid(row=row, column=0, sticky="nw", padx=theme.px(0, 12))
-            field = ttk.Entry(grid) if title == "SHA-256" else None
-            if field is not None:  # so that it can be selected and copied
+            if title in ("SHA-256", t("Lies in")):  # long words, to be selected and copied
+                field = ttk.Entry(grid, width=12)
                 field.insert(0, value)
                 field.configure(state="readonly")
                 field.grid(row=row, column=1, sticky="ew")
@@ -92,7 +93,9 @@ class PluginDetails(ttk.Frame):
             wrap(label)
 
     def _traceback(self, body: ttk.Frame, text: str) -> None:
-        box = tk.Text(body, height=12, wrap="none", font=theme.font("mono"), relief="flat", borderwidth=0)
+        room = ttk.Frame(body)
+        room.pack(fill="x")
+        box = tk.Text(room, height=12, wrap="none", font=theme.font("mono"), relief="flat", borderwidth=0)
         box.insert("1.0", text.rstrip())
         box.configure(state="disabled")
 
@@ -103,10 +106,7 @@ class PluginDetails(ttk.Frame):
 
         theme.on_change(box, paint)
         box.yview("end")
-        box.pack(fill="x")
-        sideways = ttk.Scrollbar(body, orient="horizontal", command=box.xview)
-        box.configure(xscrollcommand=sideways.set)
-        sideways.pack(fill="x")
+        add_bars(box)
 
     def _show_options(self, body: ttk.Frame, record: PluginRecord) -> None:
         settings = self._shell.settings
@@ -117,7 +117,7 @@ class PluginDetails(ttk.Frame):
                 continue
             self._head(body, t("Options: {name}", name=texts.read(spec.title)))
             values = {option.key: settings.get(f"{name}.{option.key}") for option in options}
-            form = Form(body, options, values, self._saver(name))
+            form = Form(body, options, values, self._saver(name), dict.fromkeys(values, choice_names()))
             form.pack(fill="x", pady=(0, theme.px(8)))
 
     def _saver(self, spec: str) -> Callable[[str, Any], None]:
@@ -154,6 +154,17 @@ def state_words(record: PluginRecord) -> tuple[str, str]:
         "failed": ("✕", t("failed")),
     }
     return words[record.state]
+
+
+def choice_names() -> dict[str, str]:
+    """What the usual words among an option's choices are called."""
+    return {
+        "auto": t("auto"),
+        "all": t("all"),
+        "defects": t("defects"),
+        "none": t("none"),
+        "copy": t("copy"),
+    }
 
 
 def origin_name(record: PluginRecord) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import bisect
 import functools
 import tkinter as tk
 from collections.abc import Callable
 from pathlib import Path
 from tkinter import filedialog, ttk
+from tkinter import font as tkfont
 from typing import Any
 
 from inspector import diagnostics, paths, registry
@@ -15,11 +17,13 @@ from inspector.ui import texts, theme
 from inspector.ui.menus import menu as empty_menu
 from inspector.ui.opening import open_path
 from inspector.ui.plugin_details import PluginDetails, kind_names, origin_name, specs_of, state_words
+from inspector.ui.scrolling import add_bars
 from inspector.ui.shell import Shell
 from inspector.ui.texts import t
 from inspector.ui.widgets import Tooltip
 
 _HEAVY_KINDS = ("model", "layer")
+_TABLE = 0.66  # of the width that the table takes at first
 
 
 class PluginsPage(ttk.Frame):
@@ -29,23 +33,31 @@ class PluginsPage(ttk.Frame):
         super().__init__(parent)
         self.shell = shell
         self._records: dict[str, PluginRecord] = {}
+        self._brings: dict[str, str] = {}  # what stands in the table, in full
         self._wanted = ""  # id to be selected once it is there
         self._working = ""
         self.columnconfigure(0, weight=1)
         self.rowconfigure(1, weight=1)
         self._build_tools()
-        panes = ttk.Panedwindow(self, orient="horizontal")
+        panes = self._panes = ttk.Panedwindow(self, orient="horizontal")
         panes.grid(row=1, column=0, sticky="nsew", padx=theme.px(8), pady=(0, theme.px(8)))
         panes.add(self._build_table(panes), weight=3)
         self.details = PluginDetails(panes, shell)
         panes.add(self.details, weight=2)
+        panes.bind("<Map>", self._divide)
         self.plugins_changed()
+
+    def _divide(self, event: tk.Event) -> None:
+        """Leave the details enough to be read, however wide the table would like to be."""
+        event.widget.unbind("<Map>")
+        self.update_idletasks()
+        self._panes.sashpos(0, round(self._panes.winfo_width() * _TABLE))  # type: ignore[no-untyped-call]
 
     def _build_tools(self) -> None:
         row = ttk.Frame(self)
         row.grid(row=0, column=0, sticky="ew", padx=theme.px(8), pady=theme.px(8))
         gap = theme.px(6)
-        self.install_button = ttk.Menubutton(row, text=t("Install…"))
+        self.install_button = ttk.Menubutton(row, text=t("Install…") + "  ")  # a gap before the arrow
         menu = empty_menu(self.install_button)
         menu.add_command(label=t("From a file (.py, .zip, .whl)…"), command=self._choose_file)
         menu.add_command(label=t("From a folder…"), command=self._choose_folder)
@@ -69,8 +81,6 @@ class PluginsPage(ttk.Frame):
 
     def _build_table(self, parent: tk.Misc) -> ttk.Frame:
         frame = ttk.Frame(parent)
-        frame.columnconfigure(0, weight=1)
-        frame.rowconfigure(0, weight=1)
         columns = {
             "name": (t("Plugin"), 130, "w"),
             "brings": (t("Brings"), 160, "w"),
@@ -87,12 +97,9 @@ class PluginsPage(ttk.Frame):
             self.table.heading(name, text=title, anchor=anchor)  # type: ignore[call-overload]
             self.table.column(name, width=theme.px(width), minwidth=theme.px(width), stretch=name == "brings")
             self.table.column(name, anchor=anchor)  # type: ignore[call-overload]
-        bar = ttk.Scrollbar(frame, orient="vertical", command=self.table.yview)
-        sideways = ttk.Scrollbar(frame, orient="horizontal", command=self.table.xview)
-        self.table.configure(yscrollcommand=bar.set, xscrollcommand=sideways.set)
-        self.table.grid(row=0, column=0, sticky="nsew")
-        bar.grid(row=0, column=1, sticky="ns")
-        sideways.grid(row=1, column=0, sticky="ew")
+        add_bars(self.table)
+        for event in ("<Configure>", "<ButtonRelease-1>"):  # as wide as the window, or as a column was drawn
+            self.table.bind(event, lambda _: self.after_idle(self._shorten), add=True)
         self.table.bind("<<TreeviewSelect>>", lambda _: self._select())
         self.table.bind("<Delete>", lambda _: self._remove())
         theme.on_change(self.table, self._paint)
@@ -129,10 +136,11 @@ class PluginsPage(ttk.Frame):
         """Show the catalogue as it is now; the selection stays."""
         wanted = self._wanted or self._selected_id()
         self.table.delete(*self.table.get_children())
-        self._records = {}
+        self._records, self._brings = {}, {}
         for place, record in enumerate(self.shell.catalogue.records):
             item = self._add(place, record)
             self._records[item] = record
+        self._shorten()
         self._go_to(wanted)
         self._select()
 
@@ -140,9 +148,10 @@ class PluginsPage(ttk.Frame):
         sign, word = state_words(record)
         tag = "bad" if record.faulty else "off" if record.state == "disabled" else ""
         titles = [texts.read(spec.title) for spec in specs_of(self.shell.catalogue, record)]
+        self._brings[str(place)] = ", ".join(titles)
         values = (
             record.id,
-            ", ".join(titles),
+            self._brings[str(place)],
             kind_names(record.kinds),
             record.version or "–",
             record.api if record.api is not None else "–",
@@ -150,6 +159,15 @@ class PluginsPage(ttk.Frame):
             f"{record.load_ms:.0f} ms",
         )
         return self.table.insert("", "end", iid=str(place), text=f"{sign} {word}", values=values, tags=(tag,))
+
+    def _shorten(self) -> None:
+        """Say by an ellipsis that a plugin brings more than its cell has room for."""
+        if not self.winfo_exists():
+            return
+        measure = tkfont.nametofont(theme.font("body"), self).measure
+        room = int(self.table.column("brings", "width")) - theme.px(12) - 4
+        for item, text in self._brings.items():
+            self.table.set(item, "brings", shortened(text, room, measure))
 
     # The selection
 
@@ -330,6 +348,14 @@ class PluginsPage(ttk.Frame):
             self.shell.toast(t("Copied: {n} lines. Paste them into a message to whoever helps.", n=lines), "good")
 
         self._work(t("Examining the machine…"), diagnostics.gather, records, settings, done=copy)
+
+
+def shortened(text: str, room: int, measure: Callable[[str], int]) -> str:
+    """As much of ``text`` as ``measure`` finds room for, with an ellipsis where that is not all."""
+    if measure(text) <= room:
+        return text
+    length = bisect.bisect_right(range(len(text)), room, key=lambda end: measure(f"{text[:end]}…")) - 1
+    return f"{text[: max(0, length)]}…"
 
 
 def place_of(record: PluginRecord) -> Path | None:

@@ -292,8 +292,8 @@ class Preview(ttk.Frame):
         percent = f"{_percent(self.zoom)} %"
         hints = t("Wheel zooms · drag moves · F fits · 1 full size · M masks")
         text = f"{percent}  ·  {hints}"
-        if self._hints.width(text) > widest:
-            text = percent
+        if self._pointer is None or self._hints.width(text) > widest:
+            text = percent  # the rest would hide a piece of the picture
         self._hints.show("" if empty else text, margin, height + 2 * self._ring - margin, "sw", widest)
         both = self.look.view == "side_by_side" and not empty
         sides = composing.panes("side_by_side", self._window, self.look.gap)
@@ -389,9 +389,11 @@ class Preview(ttk.Frame):
             self._point()
 
     def _moved(self, event: Any) -> None:
-        outside = event.type == tk.EventType.Leave
+        outside, before = event.type == tk.EventType.Leave, self._pointer
         self._pointer = None if outside else (event.x, event.y)
         self._point()
+        if outside is not (before is None):
+            self._place_texts()
 
     def _in_pane(self, point: Point) -> Point:
         """A point of the canvas in the pane where it lies."""

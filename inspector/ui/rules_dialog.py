@@ -354,7 +354,7 @@ def sentence(measure: str, held: Mapping[str, str]) -> tuple[str, bool]:
         for step, word in (("warn", "WARN"), ("ng", "NG"))
         if step in numbers
     ]
-    return "  ".join(said), False
+    return "  ".join(one.replace(" ", "\N{NO-BREAK SPACE}") for one in said), False  # a line ends between the two
 
 
 def _meaning(measure: str, limit: str, verdict: str) -> str:

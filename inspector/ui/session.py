@@ -6,6 +6,7 @@ Its methods are called on the Tk thread and never wait; what threads find out co
 from __future__ import annotations
 
 import functools
+import threading
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -173,6 +174,9 @@ class Session:
             if not spec.droppable and "path" in options:
                 opens.append(functools.partial(spec.open, **options))
         self.sources, self.text, self._opens = tuple(choices), text, opens
+        if not self.active:
+            self.run = None
+            self._latest.clear()
         self.index, self.total = 0, 0
         self.look()
 
@@ -268,6 +272,12 @@ class Session:
         else:
             self.look()
 
+    def keep_thresholds(self) -> None:
+        """Make the thresholds of the moment those of the next start. Writes a file; not for the Tk thread."""
+        for key, value in {"confidence": self.confidence, "iou": self.iou}.items():
+            if self.settings.get(key) != value:
+                self.settings.set(key, value)
+
     def set_rules(self, rules: Rules | None) -> None:
         """From the next run on; a still picture is judged again at once."""
         self.rules = rules
@@ -278,7 +288,12 @@ class Session:
             self.run.stop()
 
     def close(self) -> None:
-        """End the threads; a run that still works is told to stop."""
+        """End the threads without waiting; a run that still works is told to stop, and keeps its model until then."""
         self.stop()
         self._looker.close()
+        threading.Thread(target=self._close_desk, name="closing", daemon=True).start()
+
+    def _close_desk(self) -> None:
+        if self.run is not None:
+            self.run.wait(30)
         self._desk.close(timeout=0)

@@ -13,7 +13,7 @@ from inspector.api import ExporterSpec
 from inspector.domain import InspectorError
 from inspector.history import History, Query
 from inspector.ui import texts, theme
-from inspector.ui.form import Form, wrap
+from inspector.ui.form import Form, align, wrap
 from inspector.ui.opening import open_path
 from inspector.ui.shell import Shell
 from inspector.ui.texts import t
@@ -95,6 +95,7 @@ class SettingsPage(ttk.Frame):
         if keys:
             self._form(t("Cameras"), keys)
             self._note(t("They are used from the next opening of a camera on."))
+        align(self.forms.values())
         self._folders()
 
     def _group(self, title: str) -> ttk.Frame:

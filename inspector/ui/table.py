@@ -11,6 +11,7 @@ from tkinter import ttk
 
 from inspector.ui import theme
 from inspector.ui.ranges import Ranges, Selection
+from inspector.ui.scrolling import Bar
 from inspector.ui.table_copy import Copy
 from inspector.ui.table_menu import ARROWS, Item, add_orders, context_menu
 from inspector.ui.table_rows import Column, NoRows, Rows
@@ -174,11 +175,12 @@ class VirtualTable(ttk.Frame):
             self.tree.heading(column.key, text=column.title, anchor=column.anchor)
             if column.sortable and self._on_sort is not None:
                 self.tree.heading(column.key, command=partial(self._sort, column.key))
-        self._vertical = ttk.Scrollbar(self, orient="vertical", command=self._scroll)
-        self._horizontal = ttk.Scrollbar(self, orient="horizontal", command=self.tree.xview)
-        self.tree.configure(xscrollcommand=self._show_horizontal)
+        self._vertical = Bar(self, orient="vertical", command=self._scroll)
+        self._horizontal = Bar(self, orient="horizontal", command=self.tree.xview)
+        self.tree.configure(xscrollcommand=self._horizontal.set)
         self.tree.grid(row=0, column=0, sticky="nsew")
         self._vertical.grid(row=0, column=1, sticky="ns")
+        self._horizontal.grid(row=1, column=0, sticky="ew")
         self.columnconfigure(0, weight=1)
         self.rowconfigure(0, weight=1)
         self._empty = ttk.Label(self.tree, text=empty, anchor="center", justify="center", style="Muted.TLabel")
@@ -337,13 +339,6 @@ class VirtualTable(ttk.Frame):
     def _sideways(self, direction: int) -> str:
         self.tree.xview_scroll(direction * theme.px(40), "units")
         return "break"
-
-    def _show_horizontal(self, first: float, last: float) -> None:
-        if float(first) <= 0 and float(last) >= 1:
-            self._horizontal.grid_remove()
-        else:
-            self._horizontal.grid(row=1, column=0, sticky="ew")
-        self._horizontal.set(first, last)
 
     def _see(self, index: int) -> None:
         room = max(1, len(self._slots))

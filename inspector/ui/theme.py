@@ -25,7 +25,7 @@ except ImportError:
 
 Mode = Literal["light", "dark", "auto"]
 FontName = Literal["body", "caption", "head", "title", "number", "banner", "mono"]
-IconKind = Literal["text", "primary", "on_primary", "muted", "danger"]
+IconKind = Literal["text", "primary", "on_primary", "muted", "danger", "faded"]
 
 # Okabe and Ito's blue instead of teal parts OK and NG best for the colour-blind (window.md: 84 against 50).
 OK_COLOURS = {"teal": "#007A78", "blue": "#0072B2"}
@@ -40,6 +40,7 @@ class Tokens:
     card: str
     text: str
     muted: str
+    faded: str
     line: str
     primary: str
     on_primary: str
@@ -57,15 +58,15 @@ class Tokens:
 
 
 _LIGHT = Tokens(
-    surface="#F5F6F8", panel="#ECEEF1", card="#FFFFFF", text="#1B1F24", muted="#5B6470", line="#CDD2D9",
-    primary="#0B5ED7", on_primary="#FFFFFF", selection="#CFE0FB", on_selection="#10151B", canvas="#17191C",
-    ok="#007A78", ng="#B84300", warn="#F0B400", on_status="#FFFFFF", on_warn="#1B1F24",
+    surface="#F5F6F8", panel="#ECEEF1", card="#FFFFFF", text="#1B1F24", muted="#5B6470", faded="#98A1AB",
+    line="#CDD2D9", primary="#0B5ED7", on_primary="#FFFFFF", selection="#CFE0FB", on_selection="#10151B",
+    canvas="#17191C", ok="#007A78", ng="#B84300", warn="#F0B400", on_status="#FFFFFF", on_warn="#1B1F24",
     ok_text="#00635F", ng_text="#B34700", warn_text="#7A5600",
 )  # fmt: skip
 _DARK = Tokens(
-    surface="#1F2226", panel="#272B30", card="#2A2E34", text="#F2F4F7", muted="#A7B0BC", line="#434A53",
-    primary="#3D8BFD", on_primary="#0B1420", selection="#31496B", on_selection="#FFFFFF", canvas="#101214",
-    ok="#007A78", ng="#B84300", warn="#F0B400", on_status="#FFFFFF", on_warn="#1B1F24",
+    surface="#1F2226", panel="#272B30", card="#2A2E34", text="#F2F4F7", muted="#A7B0BC", faded="#747D88",
+    line="#434A53", primary="#3D8BFD", on_primary="#0B1420", selection="#31496B", on_selection="#FFFFFF",
+    canvas="#101214", ok="#007A78", ng="#B84300", warn="#F0B400", on_status="#FFFFFF", on_warn="#1B1F24",
     ok_text="#4FD1CB", ng_text="#FF9A5C", warn_text="#F5CB5C",
 )  # fmt: skip
 
@@ -125,12 +126,21 @@ def start(mode: Mode = "light", text_size: int = 100) -> tk.Tk:
     root.withdraw()
     _State.root = root
     _make_fonts(root)
-    # Space presses a button that has the focus; ttkbootstrap takes that away.
-    root.bind_class("TButton", "<Key-space>", _press)
-    if ttkbootstrap is None:
-        root.bind_class("TButton", "<Key-Return>", _press)
+    # The keyboard presses a button that has the focus: ttkbootstrap takes Space away, ttk's own themes lack Return.
+    for key in ("space", "Return", "KP_Enter"):
+        root.bind_class("TButton", f"<Key-{key}>", _press)
+    # A click beside a slider's knob brings it there; Tk's own step is 1, which is all of a range from 0 to 1.
+    root.tk.call("bind", "TScale", "<ButtonPress-1>", "ttk::scale::Jump %W %x %y")
+    root.bind_class("ComboboxListbox", "<Map>", _paint_list)
     use(mode)
     return root
+
+
+def _paint_list(event: Any) -> None:
+    """The list of a combobox is a plain Tk widget, which knows of no theme."""
+    t, colours = _State.tokens, ("background", "foreground", "selectbackground", "selectforeground")
+    for option, colour in zip(colours, (t.card, t.text, t.selection, t.on_selection), strict=True):
+        _root().tk.call(event.widget, "configure", f"-{option}", colour)
 
 
 def _bootstrap_root(dark: bool) -> tk.Tk:
@@ -152,8 +162,9 @@ def _bootstrap_root(dark: bool) -> tk.Tk:
     return root
 
 
-def _press(event: Any) -> None:
+def _press(event: Any) -> str:
     event.widget.invoke()
+    return "break"  # the button may have closed its window
 
 
 def _make_styles(root: tk.Tk) -> None:
@@ -235,6 +246,11 @@ def px(*sizes: float) -> int | tuple[int, ...]:
     return here[0] if len(here) == 1 else here
 
 
+def side(width: float, widget: tk.Misc) -> int:
+    """The width of a panel beside the main thing: as :func:`px`, but no more than a quarter of the screen."""
+    return min(px(width), widget.winfo_screenwidth() // 4)
+
+
 def font(name: FontName) -> str:
     """A named Tk font."""
     return _State.fonts[name].name
@@ -252,14 +268,21 @@ def icon(name: str, size: int = 16, kind: IconKind = "text") -> Any:
     if ttkbootstrap is None:
         return ""
     t = _State.tokens
-    colours = {"text": t.text, "primary": t.primary, "on_primary": t.on_primary, "muted": t.muted, "danger": t.ng_text}
+    colours = {
+        "text": t.text,
+        "primary": t.primary,
+        "on_primary": t.on_primary,
+        "muted": t.muted,
+        "danger": t.ng_text,
+        "faded": t.faded,
+    }
     if kind == "on_primary":
         colours[kind] = _button_ink()
     return ttkbootstrap.Icon(name, round(size * _State.text_size / 100), colours[kind])  # it minds the resolution
 
 
 def _button_ink() -> str:
-    return str(ttk.Style(_root()).lookup("primary.TButton", "foreground")) or _State.tokens.on_primary
+    return str(ttk.Style(_root()).lookup("Primary.TButton", "foreground")) or _State.tokens.on_primary
 
 
 def icon_on(widget: ttk.Button | ttk.Label, name: str, size: int = 16, kind: IconKind = "text") -> None:
@@ -267,7 +290,8 @@ def icon_on(widget: ttk.Button | ttk.Label, name: str, size: int = 16, kind: Ico
 
     def put() -> None:
         image = icon(name, size, kind)
-        widget.configure(image=image, compound="image" if image and not widget.cget("text") else "left")
+        images: Any = (image, "disabled", icon(name, size, "faded")) if image else ""
+        widget.configure(image=images, compound="image" if image and not widget.cget("text") else "left")
 
     on_change(widget, put)
 
@@ -342,8 +366,17 @@ def _configure_styles(root: tk.Tk) -> None:
     }
     for name, (colour, weight) in labels.items():
         configure(f"{name}.TLabel", foreground=colour, background=t.surface, font=font(weight))
-    look_up("Danger.TButton", foreground=[("disabled", t.muted), ("active", t.on_status), ("", t.ng_text)])
+    look_up("Danger.TButton", foreground=[("disabled", t.faded), ("active", t.on_status), ("", t.ng_text)])
+    for part in ("background", "lightcolor", "darkcolor"):
+        look_up("Danger.TButton", **{part: [("active !disabled", t.ng)]})
+    look_up("Danger.TButton", bordercolor=[("disabled", t.line), ("active", t.ng)])
+    for button in ("TButton", "Primary.TButton", "Tool.TButton"):
+        look_up(button, foreground=[("disabled", t.faded)])
+    edges = dict.fromkeys(("background", "bordercolor", "lightcolor", "darkcolor"), t.primary)
+    configure("Primary.TButton", foreground=t.on_primary, focuscolor=t.on_primary, **edges)
     configure("Link.TButton", foreground=t.primary, padding=px(2, 2))
+    look_up("Link.TButton", foreground=[("disabled", t.faded), ("active", t.text)], background=[("active", t.surface)])
+    configure("Horizontal.TScale", focuscolor=t.primary, focusthickness=px(2))  # else its focus is not seen
     configure("Bad.TLabel", foreground=t.ng_text, background=t.surface)
     configure("Good.TLabel", foreground=t.ok_text, background=t.surface)
     configure("Panel.TFrame", background=t.panel)
@@ -379,6 +412,10 @@ def _configure_clam(configure: Callable[..., Any], look_up: Callable[..., Any]) 
     for mark in ("TCheckbutton", "TRadiobutton"):
         configure(mark, indicatorsize=px(14), indicatorbackground=t.card, indicatorforeground=t.primary)
         look_up(mark, background=[("active", t.panel)])
+    slider = ("Horizontal.Scale.slider", {"side": "left", "sticky": ""})
+    trough = ("Horizontal.Scale.trough", {"sticky": "ew", "children": [slider]})
+    ring: Any = ("Horizontal.Scale.focus", {"sticky": "nswe", "children": [trough]})
+    ttk.Style(_root()).layout("Horizontal.TScale", [ring])
     configure("TScrollbar", arrowsize=px(12), background=t.panel)
     configure("Horizontal.TProgressbar", background=t.primary, thickness=px(10))
     configure("Treeview.Heading", background=t.panel, relief="flat")

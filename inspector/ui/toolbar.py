@@ -17,6 +17,9 @@ class Toolbar(ttk.Frame):
     def __init__(self, parent: tk.Misc, commands: dict[str, Callable[[], object]]) -> None:
         super().__init__(parent)
         self._buttons: dict[str, ttk.Button] = {}
+        self._icons: dict[str, tuple[str, theme.IconKind]] = {}
+        self._texts: dict[str, str] = {}
+        self._compact = False
         opens = (
             ("open_picture", "image", t("Picture"), "Ctrl+O"),
             ("open_folder", "folder2-open", t("Folder"), "Ctrl+Shift+O"),
@@ -37,9 +40,22 @@ class Toolbar(ttk.Frame):
     def _add(self, key: str, icon: str, text: str, help: str, style: str, command: Callable[[], object]) -> None:
         button = self._buttons[key] = ttk.Button(self, text=text, style=style, command=command)
         kind: theme.IconKind = "on_primary" if style[0] == "P" else "danger" if style[0] == "D" else "text"
+        self._icons[key], self._texts[key] = (icon, kind), text
         theme.icon_on(button, icon, 16, kind)
         button.pack(side="left", padx=(0, theme.px(4)))
-        Tooltip(button, help)
+        Tooltip(button, f"{text} ({help})")
+
+    def fit(self, room: int) -> None:
+        """Words where there is room for them; else only icons, and what each means stands in its tooltip."""
+        self._show_words(True)
+        self.update_idletasks()
+        if 1 < room < self.winfo_reqwidth() and self._buttons["start"].cget("image"):
+            self._show_words(False)
+
+    def _show_words(self, on: bool) -> None:
+        self._compact = not on
+        for key, button in self._buttons.items():
+            button.configure(text=self._texts[key] if on else "", compound="left" if on else "image")
 
     def show(self, active: bool, paused: bool, startable: bool) -> None:
         for key, possible in (("start", startable and not active), ("pause", active), ("stop", active)):
@@ -48,6 +64,7 @@ class Toolbar(ttk.Frame):
                 button.state(["!disabled" if possible else "disabled"])
         pause = self._buttons["pause"]
         text = t("Go on") if paused else t("Pause")
-        if pause.cget("text") != text:
-            pause.configure(text=text)
+        if self._texts["pause"] != text:
+            self._texts["pause"] = text
+            pause.configure(text="" if self._compact else text)
             theme.icon_on(pause, "play-fill" if paused else "pause-fill")

@@ -47,7 +47,7 @@ class ArchitecturePane(ttk.Frame):
         self.search.pack(side="left")
         self._wanted.trace_add("write", lambda *_: self._list())
         self.table = self._build_table()
-        side = ScrollFrame(self, width=theme.px(340))
+        side = ScrollFrame(self, width=min(theme.px(340), self.winfo_screenwidth() * 3 // 8))
         side.grid(row=0, column=1, rowspan=2, sticky="ns", padx=theme.px(16, 0))
         self._build_side(side.body)
         ttk.Button(self, text=t("Next: options and start"), style="Primary.TButton", command=onward).grid(
@@ -59,8 +59,8 @@ class ArchitecturePane(ttk.Frame):
         room = ttk.Frame(self)
         room.grid(row=1, column=0, sticky="nsew")
         columns = {
-            "name": (t("Name"), 190),
-            "kind": (t("Kind"), 80),
+            "name": (t("Name"), 170),
+            "kind": (t("Kind"), 72),
             "title": (t("Title"), 210),
             "paper": (t("Paper"), 200),
             "parameters": (t("Parameters"), 105),
@@ -70,7 +70,9 @@ class ArchitecturePane(ttk.Frame):
         for key, (title, width) in columns.items():
             anchor: Any = "e" if key in ("parameters", "gflops") else "w"
             table.heading(key, text=title, anchor=anchor)
-            table.column(key, width=theme.px(width), anchor=anchor, stretch=key in ("title", "paper"))
+            elastic = key in ("title", "paper")
+            narrowest = theme.px(width * 0.8 if elastic else 40)
+            table.column(key, width=theme.px(width), minwidth=narrowest, anchor=anchor, stretch=elastic)
         table.bind("<<TreeviewSelect>>", lambda event: self._chosen())
         return table
 
@@ -82,21 +84,21 @@ class ArchitecturePane(ttk.Frame):
         entry.grid(row=1, column=0, sticky="ew", pady=theme.px(4, 4))
         entry.bind("<Return>", lambda event: self.choose(self._model.get().strip()))
         entry.bind("<FocusOut>", lambda event: self.choose(self._model.get().strip()))
+        self._box = ttk.Labelframe(side, text=t("Modifiers"), padding=theme.px(10, 6))
+        self._box.grid(row=2, column=0, sticky="ew", pady=theme.px(0, 8))
+        self._box.columnconfigure(1, weight=1)
         self._about = ttk.Label(side, style="Muted.TLabel")
-        self._about.grid(row=2, column=0, sticky="ew")
+        self._about.grid(row=3, column=0, sticky="ew")
         wrap(self._about)
         costs = ttk.Frame(side)
-        costs.grid(row=3, column=0, sticky="ew", pady=theme.px(4, 10))
+        costs.grid(row=4, column=0, sticky="ew", pady=theme.px(4, 10))
         self.ask = ttk.Button(costs, text=t("Compute the size"), command=self.compute)
         self.ask.pack(side="left")
         self._bar = JobBar(costs, self._bench, ("cost",))
         self._bar.pack(side="left", padx=theme.px(8, 0))
         checkpoint = ttk.Button(side, text=t("Start from a checkpoint…"), command=self._open)
         theme.icon_on(checkpoint, "folder2-open")
-        checkpoint.grid(row=4, column=0, sticky="w", pady=theme.px(0, 10))
-        self._box = ttk.Labelframe(side, text=t("Modifiers"), padding=theme.px(10, 6))
-        self._box.grid(row=5, column=0, sticky="ew")
-        self._box.columnconfigure(1, weight=1)
+        checkpoint.grid(row=5, column=0, sticky="w", pady=theme.px(0, 10))
 
     # The list
 
@@ -207,7 +209,7 @@ class ArchitecturePane(ttk.Frame):
         model = self._bench.model
         lines = []
         if one is not None and one.meaning and one.meaning != one.name and not one.meaning.endswith(".pt"):
-            lines.append(f"= {one.meaning}")
+            lines.append("=\N{NO-BREAK SPACE}" + one.meaning.replace("+", " +"))  # so that lines end between words
         if one is not None and one.paper:
             lines.append(one.paper)
         if self._is_file(model):

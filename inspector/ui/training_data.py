@@ -35,10 +35,11 @@ class DataPane(ttk.Frame):
         self._making: Making | None = None
         self.columnconfigure(0, weight=1)
         self.rowconfigure(1, weight=1)
-        self._build_bar().grid(row=0, column=0, sticky="ew", pady=theme.px(0, 8))
+        self._bar = self._build_bar()
+        self._bar.grid(row=0, column=0, sticky="ew", pady=theme.px(0, 8))
         self._panes = ttk.Panedwindow(self, orient="horizontal")
         self._panes.grid(row=1, column=0, sticky="nsew")
-        self.report = ScrollFrame(self._panes, width=theme.px(400))
+        self.report = ScrollFrame(self._panes, width=min(theme.px(400), self.winfo_screenwidth() // 3))
         self.sheet = Sheet(self._panes, shell)
         self._panes.add(self.report, weight=0)
         self._panes.add(self.sheet, weight=1)
@@ -54,10 +55,12 @@ class DataPane(ttk.Frame):
 
     def _build_bar(self) -> ttk.Frame:
         bar = ttk.Frame(self)
-        ttk.Label(bar, text=t("Data set"), style="Head.TLabel").pack(side="left", padx=theme.px(0, 8))
+        bar.columnconfigure(1, weight=1)
+        title = ttk.Label(bar, text=t("Data set"), style="Head.TLabel")
+        title.grid(row=0, column=0, padx=theme.px(0, 8))
         self._place = tk.StringVar(self, str(self._bench.data or ""))
         entry = ttk.Entry(bar, textvariable=self._place)
-        entry.pack(side="left", fill="x", expand=True)
+        entry.grid(row=0, column=1, sticky="ew")
         entry.bind("<Return>", lambda event: self.choose(Path(self._place.get().strip())))
         buttons: tuple[tuple[str, str, Callable[[], object]], ...] = (
             (t("Open data.yaml…"), "file-earmark-text", self._open_file),
@@ -65,10 +68,19 @@ class DataPane(ttk.Frame):
             (t("From labels…"), "tags", lambda: self.make("convert")),
             (t("Synthetic…"), "stars", lambda: self.make("synthesize")),
         )
+        row = ttk.Frame(bar)
         for text, icon, command in buttons:
-            button = ttk.Button(bar, text=text, command=command)
+            button = ttk.Button(row, text=text, command=command)
             theme.icon_on(button, icon)
-            button.pack(side="left", padx=theme.px(6, 0))
+            button.pack(side="left", padx=theme.px(0, 6))
+
+        def fit(event: tk.Event) -> None:
+            """Beside the field, or below it where that would become too short."""
+            short = event.width < title.winfo_reqwidth() + row.winfo_reqwidth() + theme.px(200)
+            row.grid(row=short, column=0 if short else 2, columnspan=2, sticky="w")
+            row.configure(padding=(0, theme.px(6), 0, 0) if short else (theme.px(6), 0, 0, 0))
+
+        bar.bind("<Configure>", fit)
         return bar
 
     # Choosing
@@ -124,9 +136,12 @@ class DataPane(ttk.Frame):
     def make(self, kind: Kind, source: Path | None = None) -> None:
         """Show the form for making a data set."""
         self._leave()
-        self._panes.grid_remove()
+        for part in (self._bar, self._panes):
+            part.grid_remove()
+        self._next.pack_forget()
         self._making = Making(self, self._shell, self._bench, kind, self._leave, source)
         self._making.grid(row=1, column=0, sticky="nsew")
+        self.update_idletasks()  # so that it knows how much of it is seen
         self._making.form.go_to("source_folder" if kind == "convert" else "folder")
 
     @property
@@ -138,7 +153,9 @@ class DataPane(ttk.Frame):
         if self._making is not None:
             self._making.destroy()
             self._making = None
-            self._panes.grid()
+            for part in (self._bar, self._panes):
+                part.grid()
+            self._next.pack(side="right", before=self._check)
 
     # What became of it
 

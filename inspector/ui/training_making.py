@@ -13,7 +13,7 @@ from inspector.conversion import convert
 from inspector.domain import InputError
 from inspector.synthesis import synthesize
 from inspector.ui import texts, theme
-from inspector.ui.form import Form
+from inspector.ui.form import Form, wrap
 from inspector.ui.shell import Shell
 from inspector.ui.texts import t
 from inspector.ui.training_bench import Bench, Job
@@ -78,7 +78,7 @@ class Making(ttk.Frame):
         super().__init__(parent)
         self._shell, self._bench, self._kind = shell, bench, kind
         self.columnconfigure(0, weight=1)
-        self.rowconfigure(2, weight=1)
+        self.rowconfigure(1, weight=1)
         if kind == "convert":
             title, verb, options = t("Make a data set from labels"), t("Make the data set"), _CONVERT
             said = t("Pictures and labels are copied into a new folder; yours stay as they are.")
@@ -86,18 +86,22 @@ class Making(ttk.Frame):
             title, verb, options = t("Make a synthetic data set"), t("Make the data set"), _SYNTHESIZE
             said = t("Drawn bearings with defects, labelled exactly: to try out the training, or to begin with.")
         self._title = title
-        ttk.Label(self, text=title, style="Title.TLabel").grid(row=0, column=0, sticky="w")
-        ttk.Label(self, text=said, style="Muted.TLabel").grid(row=1, column=0, sticky="w", pady=theme.px(2, 8))
+        ttk.Label(self, text=title, style="Title.TLabel").grid(row=0, column=0, sticky="w", pady=theme.px(0, 6))
         room = ScrollFrame(self)
-        room.grid(row=2, column=0, sticky="nsew")
+        room.grid(row=1, column=0, sticky="nsew")
+        about = ttk.Label(room.body, text=said, style="Muted.TLabel")
+        about.pack(fill="x", pady=theme.px(0, 8))
+        wrap(about)
         values = {"source_folder": source} if source is not None else {}
         kinds = {"single": t("one: Defect"), "kinds": t("the six kinds of defect")}
         self.form = Form(room.body, options, values, names={"classes": kinds})
         self.form.pack(anchor="w", fill="x", padx=theme.px(0, 24))
         self._said = ttk.Label(self, style="Bad.TLabel")
-        self._said.grid(row=3, column=0, sticky="w", pady=theme.px(6, 6))
+        self._said.grid(row=2, column=0, sticky="ew", pady=theme.px(6, 0))
+        wrap(self._said)
+        self._said.grid_remove()
         row = ttk.Frame(self)
-        row.grid(row=4, column=0, sticky="ew")
+        row.grid(row=3, column=0, sticky="ew", pady=theme.px(6, 0))
         self.make = ttk.Button(row, text=verb, style="Primary.TButton", command=self.start)
         self.make.pack(side="left")
         ttk.Button(row, text=t("Back"), command=leave).pack(side="left", padx=theme.px(8))
@@ -109,8 +113,9 @@ class Making(ttk.Frame):
             work = self._work(values)
         except InputError as error:
             self._said.configure(text=f"✕ {texts.sentence(str(error))}")
+            self._said.grid()
             return
-        self._said.configure(text="")
+        self._said.grid_remove()
         self._bench.begin(self._shell.tasks, "make", self._title, work)
 
     def _work(self, values: dict[str, Any]) -> Callable[[Job], Path]:

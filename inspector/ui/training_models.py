@@ -47,8 +47,8 @@ class ModelsPane(ttk.Frame):
         self._found: dict[str, Progress] = {}
         self._order, self._down = "", False
         self.columnconfigure(0, weight=1)
-        self.rowconfigure(0, weight=1)
-        self.rowconfigure(2, weight=1)
+        self.rowconfigure(0, weight=1, minsize=theme.px(80))
+        self.rowconfigure(2, weight=1, minsize=theme.px(125))
         self.table = self._build_table()
         self._build_buttons().grid(row=1, column=0, sticky="ew", pady=theme.px(8, 8))
         below = ttk.Frame(self)
@@ -71,6 +71,7 @@ class ModelsPane(ttk.Frame):
         self.figures = ttk.Label(below, font=theme.font("mono"))
         self.figures.grid(row=2, column=0, sticky="w", pady=theme.px(4, 0))
         wrap(self.figures)
+        self.figures.grid_remove()
 
     def _build_table(self) -> ttk.Treeview:
         room = ttk.Frame(self)
@@ -100,7 +101,7 @@ class ModelsPane(ttk.Frame):
         row = ttk.Frame(self)
         self.use = ttk.Button(row, text=t("Use this model"), style="Primary.TButton", command=self._use)
         self.measure = ttk.Button(row, text=t("Measure on the data set"), command=self._measure)
-        self.write = ttk.Menubutton(row, text=t("Write as…"))
+        self.write = ttk.Menubutton(row, text=t("Write as…") + "  ")  # a gap before the arrow
         menu = tk.Menu(self.write, tearoff=False)
         for name, title in _FORMATS.items():
             menu.add_command(label=title, command=lambda name=name: self.export(name))  # type: ignore[misc]
@@ -192,7 +193,7 @@ class ModelsPane(ttk.Frame):
     def _draw(self) -> None:
         column = self._columns[self.curve.get()]
         drawn = [curve for one in self.chosen() for curve in curves(one, ((one.folder.name, column),))]
-        self.chart.show(drawn, self.curve.get())
+        self.chart.show(drawn)
 
     # What is done with one
 
@@ -263,6 +264,7 @@ class ModelsPane(ttk.Frame):
             self._shell.toast(t("Saved as {file}", file=file), "good", action)
         elif job.error is None:
             self.figures.configure(text=_figures(job.result))
+            self.figures.grid()
             folder = Path(job.result["output"])
             action = (t("Open folder"), lambda: self._shell.tasks.run(open_path, folder))
             self._shell.toast(t("The model is measured; curves and figures lie in its folder"), "good", action)

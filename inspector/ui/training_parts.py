@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import tkinter as tk
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from tkinter import ttk
-from typing import Any, Literal
+from typing import Literal
 
 from inspector.training import Progress
 from inspector.ui import texts, theme
+from inspector.ui.scrolling import add_bars
 from inspector.ui.texts import t
 from inspector.ui.training_bench import Bench, Job
 
@@ -51,6 +52,7 @@ class JobBar(ttk.Frame):
         if job is None:
             for part in (self._bar, self._said, self.cancel):
                 part.pack_forget()
+            self.configure(width=1, height=1)  # without anything in it a frame keeps the size that it had
         else:
             self._bar.pack(side="left")
             self._said.pack(side="left", padx=theme.px(8))
@@ -86,25 +88,7 @@ def duration(seconds: float) -> str:
 def scrolled_tree(room: ttk.Frame, columns: list[str], mode: Literal["browse", "extended"]) -> ttk.Treeview:
     """A table that fills ``room``, with bars that appear where it is larger than that."""
     table = ttk.Treeview(room, columns=columns, show="headings", selectmode=mode, height=5)
-    room.columnconfigure(0, weight=1)
-    room.rowconfigure(0, weight=1)
-    table.grid(row=0, column=0, sticky="nsew")
-
-    def add(bar: ttk.Scrollbar, **place: Any) -> Callable[[float, float], None]:
-        def moved(first: float, last: float) -> None:
-            bar.set(first, last)
-            if float(first) > 0 or float(last) < 1:
-                bar.grid(**place)
-            else:
-                bar.grid_remove()
-
-        return moved
-
-    down, across = ttk.Scrollbar(room, command=table.yview), ttk.Scrollbar(room, command=table.xview)
-    across.configure(orient="horizontal")
-    table.configure(
-        yscrollcommand=add(down, row=0, column=1, sticky="ns"), xscrollcommand=add(across, row=1, column=0, sticky="ew")
-    )
+    add_bars(table)
     return table
 
 

@@ -14,6 +14,7 @@ from inspector.training import Progress, Training
 from inspector.training.folder import BOX, MASK
 from inspector.ui import texts, theme
 from inspector.ui.form import Form, wrap
+from inspector.ui.scrolling import add_bars
 from inspector.ui.shell import Shell
 from inspector.ui.texts import t
 from inspector.ui.training_bench import Bench, new_folder
@@ -62,6 +63,7 @@ class RunPane(ttk.Frame):
         room = ScrollFrame(left, width=theme.px(370))
         room.grid(row=0, column=0, sticky="nsew")
         body = room.body
+        ttk.Label(body, text=t("Next training"), style="Head.TLabel").pack(anchor="w")
         self._choice = ttk.Label(body)
         self._choice.pack(anchor="w", fill="x", pady=theme.px(0, 8))
         wrap(self._choice)
@@ -215,16 +217,17 @@ class RunPane(ttk.Frame):
 
     def _build_progress(self, right: ttk.Frame) -> None:
         right.columnconfigure(0, weight=1)
-        right.rowconfigure(3, weight=1)
+        right.rowconfigure(4, weight=1)
+        ttk.Label(right, text=t("This training"), style="Head.TLabel").grid(row=0, column=0, sticky="w")
         self._state = ttk.Label(right, style="Title.TLabel")
-        self._state.grid(row=0, column=0, sticky="w")
+        self._state.grid(row=1, column=0, sticky="w")
         self._details = ttk.Label(right, style="Muted.TLabel")
-        self._details.grid(row=1, column=0, sticky="ew")
+        self._details.grid(row=2, column=0, sticky="ew")
         wrap(self._details)
         self._bar = ttk.Progressbar(right, maximum=1000)
-        self._bar.grid(row=2, column=0, sticky="ew", pady=theme.px(6, 8))
+        self._bar.grid(row=3, column=0, sticky="ew", pady=theme.px(6, 8))
         self.views = ttk.Notebook(right)
-        self.views.grid(row=3, column=0, sticky="nsew")
+        self.views.grid(row=4, column=0, sticky="nsew")
         charts = ttk.Frame(self.views, padding=theme.px(6))
         self.score = Chart(charts, t("mAP50 on the validation pictures"), top=1.0)
         self.loss = Chart(charts, t("Losses"))
@@ -235,10 +238,7 @@ class RunPane(ttk.Frame):
         self._text = tk.Text(
             log, state="disabled", wrap="none", font=theme.font("mono"), borderwidth=0, width=1, height=1
         )
-        bar = ttk.Scrollbar(log, command=self._text.yview)
-        self._text.configure(yscrollcommand=bar.set)
-        bar.pack(side="right", fill="y")
-        self._text.pack(fill="both", expand=True)
+        add_bars(self._text)
         theme.on_change(self._text, self._paint)
         for frame, name in ((charts, t("Curves")), (self.pictures, t("Validation pictures")), (log, t("Log"))):
             self.views.add(frame, text=name)

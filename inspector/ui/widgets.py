@@ -10,7 +10,9 @@ from inspector.ui import theme
 
 
 class Tooltip:
-    """A text beside a widget while the pointer rests on it or it has the keyboard's focus."""
+    """A text beside a widget while the pointer rests on it or it has the keyboard's focus; one at a time."""
+
+    _shown: Tooltip | None = None
 
     def __init__(self, widget: tk.Widget, text: str) -> None:
         self.widget, self.text = widget, text
@@ -29,6 +31,9 @@ class Tooltip:
         self._waiting = None
         if not self.text or not self.widget.winfo_viewable():
             return
+        if Tooltip._shown is not None:
+            Tooltip._shown._hide()
+        Tooltip._shown = self
         t = theme.tokens()
         window = self._window = tk.Toplevel(self.widget, background=t.line)
         window.overrideredirect(True)
@@ -132,5 +137,6 @@ def _wheel(event: Any) -> None:
 
 def _see_focus(event: Any) -> None:
     frame = _frame_around(event.widget)
-    if frame is not None and event.widget is not frame:
+    # Tk also tells the frames around the widget that has the focus.
+    if frame is not None and str(event.widget.tk.call("focus")) == str(event.widget):
         frame.see(event.widget)

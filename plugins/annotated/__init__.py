@@ -41,7 +41,7 @@ _IMAGE_OPTIONS = (
         str,
         "defects",
         Text("Frames of videos and cameras", "视频与相机的帧"),
-        Text("defects: those that are not OK", "defects：判定不是 OK 的帧"),
+        Text("defects: those that are not OK", "defects：只保存判定为 WARN 或 NG 的帧"),
         choices=("defects", "all", "none"),
     ),
     *_LOOK,

@@ -18,7 +18,7 @@ PLUGIN = {
     "api": 1,
     "kinds": ["source"],
     "description": "Cameras at this computer and in the network (RTSP, HTTP and more), with reconnection",
-    "description_zh": "本机摄像头与网络摄像头（RTSP、HTTP 等），断线自动重连",
+    "description_zh": "本机相机与网络相机（RTSP、HTTP 等），断线自动重连",
 }
 
 _WISH = "wished for; an address ignores it", "期望值；网络地址忽略此项"
@@ -27,9 +27,9 @@ _OPTIONS = (
         "address",
         str,
         None,
-        Text("Camera", "摄像头"),
+        Text("Camera", "相机"),
         Text(
-            "camera:0, or an rtsp, http, https, rtmp or udp address", "camera:0，或 rtsp、http、https、rtmp、udp 网址"
+            "camera:0, or an rtsp, http, https, rtmp or udp address", "camera:0，或 rtsp、http、https、rtmp、udp 地址"
         ),
     ),
     Option("width", int, None, Text("Width (px)", "宽度（像素）"), Text(*_WISH), 1, 100_000),
@@ -40,7 +40,7 @@ _OPTIONS = (
         float,
         10.0,
         Text("Time limit for opening", "打开时限"),
-        Text("seconds until the first picture must be there", "首张图像到达的时限，秒"),
+        Text("seconds until the first picture must be there", "首张图片到达的时限，秒"),
         0.1,
         600,
     ),
@@ -49,7 +49,7 @@ _OPTIONS = (
         float,
         10.0,
         Text("Time limit for a picture", "取图时限"),
-        Text("seconds without a picture after which an address is called again", "网络地址无图像多久后重连，秒"),
+        Text("seconds without a picture after which an address is called again", "网络地址无图片多久后重连，秒"),
         0.1,
         600,
     ),
@@ -58,14 +58,14 @@ _OPTIONS = (
         bool,
         True,
         Text("Reconnect", "自动重连"),
-        Text("call the camera again when it is gone; else the run ends", "断线后重新连接；否则运行结束"),
+        Text("call the camera again when it is gone; else the run ends", "断线后重新连接；否则检测结束"),
     ),
 )
 
 
 @hookimpl
 def inspector_sources() -> list[SourceSpec]:
-    title = Text("Camera", "摄像头")
+    title = Text("Camera", "相机")
     return [SourceSpec("camera", title, Camera, _OPTIONS, claim, droppable=True, devices=devices)]
 
 

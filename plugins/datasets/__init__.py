@@ -22,7 +22,10 @@ _IMAGES = Option(
     str,
     "copy",
     Text("Pictures", "图片"),
-    Text("copy puts the pictures beside the labels; none leaves them out", "copy：图片与标签放在一起；none：不放图片"),
+    Text(
+        "copy puts the pictures beside the labels; none leaves them out",
+        "copy：复制图片，与标注放在一起；none：不放图片",
+    ),
     choices=("copy", "none"),
 )
 

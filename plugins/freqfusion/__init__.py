@@ -10,7 +10,7 @@ PLUGIN = {
     "api": 1,
     "kinds": ["layer"],
     "description": "Layers: the FreqFusion neck and the CARAFE upsampler",
-    "description_zh": "网络层：FreqFusion 颈部与 CARAFE 上采样",
+    "description_zh": "FreqFusion 颈部网络与 CARAFE 上采样",
 }
 
 
@@ -31,10 +31,10 @@ def inspector_layers() -> list[LayerSpec]:
     return [
         LayerSpec(
             id="freqfusion",
-            title=Text("FreqFusion neck", "FreqFusion 颈部"),
+            title=Text("FreqFusion neck", "FreqFusion 颈部网络"),
             kind="neck",
             load=_neck,
-            paper="Chen et al. 2024, arXiv 2408.12879",
+            paper="Chen et al., 2024, arXiv:2408.12879",
             presets={"freqfusion": "+neck=freqfusion"},
         ),
         LayerSpec(
@@ -42,6 +42,6 @@ def inspector_layers() -> list[LayerSpec]:
             title=Text("CARAFE upsampling", "CARAFE 上采样"),
             kind="upsample",
             load=_upsampler,
-            paper="Wang et al. 2019, arXiv 1905.02188",
+            paper="Wang et al., 2019, arXiv:1905.02188",
         ),
     ]

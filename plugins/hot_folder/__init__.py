@@ -24,7 +24,7 @@ PLUGIN = {
     "api": 1,
     "kinds": ["source"],
     "description": "A watched folder: every picture that is put there is inspected, once",
-    "description_zh": "监视文件夹：放入的每张图像都会被检测一次",
+    "description_zh": "监视文件夹：放入的每张图片都会被检测一次",
 }
 
 _PREFIX = "watch:"
@@ -39,18 +39,24 @@ _OPTIONS = (
         Text("Settle time (s)", "稳定时间（秒）"),
         Text(
             "a file is complete when it has not changed for so long; more for slow network drives",
-            "文件在此时间内无变化即视为完整；网络盘较慢时应加大",
+            "文件在此时间内无变化即视为写完；网络盘较慢时请加大",
         ),
         0,
         3600,
     ),
-    Option("pattern", str, None, Text("Pattern", "匹配模式"), Text("only names like this: cam1_*", "仅匹配如 cam1_*")),
+    Option(
+        "pattern",
+        str,
+        None,
+        Text("Pattern", "匹配模式"),
+        Text("only names like this: cam1_*", "只检测符合此模式的文件，例如 cam1_*"),
+    ),
     Option(
         "existing",
         bool,
         True,
         Text("What lies there already", "已有文件"),
-        Text("inspect also what lies there when the run starts", "同时检测启动时已存在的图像"),
+        Text("inspect also what lies there when the run starts", "同时检测开始时已有的图片"),
     ),
 )
 

@@ -40,7 +40,7 @@ def inspector_exporters() -> Iterable[ExporterSpec]:
                     Text("Most small pictures", "缩略图上限"),
                     Text(
                         "they wait in memory until the end of the run, about 10 KB each",
-                        "运行结束前保存在内存中，每张约 10 KB",
+                        "检测结束前保存在内存中，每张约 10 KB",
                     ),
                     minimum=0,
                     maximum=100_000,

@@ -44,7 +44,7 @@ def inspector_layers() -> list[LayerSpec]:
             title=Text("PyTorch Image Models", "timm 图像模型库"),
             kind="backbone",
             load=_load,
-            paper="Wightman 2019, PyTorch Image Models, doi:10.5281/zenodo.4414861",
+            paper="Wightman, 2019, PyTorch Image Models, doi:10.5281/zenodo.4414861",
             build=_build,
             members=_members,
         )

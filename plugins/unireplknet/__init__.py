@@ -20,7 +20,7 @@ PLUGIN = {
     "description": "UniRepLKNet: large kernels trained with dilated branches, as a block and as backbones a to xl",
     "description_zh": "UniRepLKNet：大卷积核，训练时带膨胀卷积分支，可作模块，也可作 a 到 xl 的主干网络",
 }
-PAPER = "Ding et al. 2023, arXiv 2311.15599"
+PAPER = "Ding et al., 2023, arXiv:2311.15599"
 
 
 def _classes() -> Sequence[type]:

@@ -25,7 +25,7 @@ PLUGIN = {
     "description_zh": "VMamba：对特征图做选择性扫描，可作模块，也可作主干网络（arXiv 2401.10166）",
 }
 
-_PAPER = "Liu et al. 2024, arXiv 2401.10166"
+_PAPER = "Liu et al., 2024, arXiv:2401.10166"
 
 
 def _load_block() -> Sequence[type]:

@@ -20,9 +20,6 @@ PLUGIN = {
 
 def list_devices() -> Sequence[tuple[str, str]]:
     """The CUDA devices of this machine."""
-    from inspector.api import prepare_torch
-
-    prepare_torch()
     from inspector_plugins.yolo11 import devices
 
     return devices.names()
@@ -32,10 +29,9 @@ def open_model(weights: Path | None, device: str, layers: Sequence[LayerSpec], *
     """Open a checkpoint with the runtime that the options name."""
     if weights is None:
         raise InputError("yolo11 needs a weights file; give a .pt checkpoint")
-    from inspector_plugins.yolo11.torch_runner import TorchModel
+    from inspector_plugins.yolo11 import runtimes
 
-    options.pop("runtime")  # auto and torch are the same as long as there is one
-    return TorchModel(weights, device, layers, **options)
+    return runtimes.open_model(weights, device, layers, **options)
 
 
 def _train(data: Path | None, model: str | None, output: Path, **options: Any) -> Path:
@@ -86,7 +82,28 @@ def inspector_models() -> list[ModelSpec]:
                     minimum=32,
                     maximum=4096,
                 ),
-                Option("runtime", str, "auto", Text("Runtime", "推理引擎"), choices=("auto", "torch")),
+                Option(
+                    "runtime",
+                    str,
+                    "auto",
+                    Text("Runtime", "推理引擎"),
+                    Text(
+                        "auto: OpenVINO on the CPU, where it can; a new model is converted once, which takes seconds",
+                        "auto：在 CPU 上尽可能使用 OpenVINO；新模型首次使用时转换一次，需数秒",
+                    ),
+                    choices=("auto", "torch", "openvino"),
+                ),
+                Option(
+                    "precision",
+                    str,
+                    "auto",
+                    Text("Precision", "精度"),
+                    Text(
+                        "Of OpenVINO on the CPU; auto: f32. bf16 is faster where the processor has it, and less exact",
+                        "用于 CPU 上的 OpenVINO；auto：f32。bf16 在支持的处理器上更快，但精度略低",
+                    ),
+                    choices=("auto", "f32", "bf16"),
+                ),
                 Option(
                     "half",
                     bool,
@@ -179,6 +196,16 @@ def inspector_models() -> list[ModelSpec]:
                     maximum=4096,
                 ),
                 Option(
+                    "shape",
+                    str,
+                    None,
+                    Text("Input shape", "输入形状"),
+                    Text(
+                        "HEIGHTxWIDTH, or any: every multiple of the stride; empty: a square",
+                        "高x宽，或 any：步长的任意整数倍；留空则为正方形",
+                    ),
+                ),
+                Option(
                     "half",
                     bool,
                     False,
@@ -238,7 +265,7 @@ def inspector_models() -> list[ModelSpec]:
                     Text("Start weights", "起始权重"),
                     Text(
                         "Checkpoint whose weights are taken over into the architecture where they fit",
-                        "从该检查点取用与所选结构相符的权重",
+                        "从该模型文件取用与所选网络结构相符的权重",
                     ),
                 ),
                 Option(

@@ -263,8 +263,8 @@ def _with_block(place: Place, catalogue: design.Catalogue, name: str) -> Built:
     return built, c2, stride
 
 
-def prepare_for_inference(model: tasks.SegmentationModel) -> tasks.SegmentationModel:
-    """Merge what can be merged, in place: the branches of plugins' layers, then convolutions with their norms."""
+def prepare_for_inference(model: tasks.SegmentationModel, fuse: bool = True) -> tasks.SegmentationModel:
+    """Merge what can be merged, in place: branches of plugins' layers and, with ``fuse``, convolutions and norms."""
     with torch.no_grad():
         merged: list[nn.Module] = []
         for module in list(model.modules()):
@@ -272,7 +272,7 @@ def prepare_for_inference(model: tasks.SegmentationModel) -> tasks.SegmentationM
             if not within and callable(getattr(module, "reparameterize", None)):
                 module.reparameterize()
                 merged.append(module)
-        return model.fuse(verbose=False)
+        return model.fuse(verbose=False) if fuse else model
 
 
 def transfer(model: nn.Module, start: nn.Module) -> tuple[list[str], list[str]]:

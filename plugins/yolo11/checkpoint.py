@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from inspector.api import InputError, LayerSpec, long_path, prepare_torch
+from inspector.api import InputError, LayerSpec, prepare_torch
 
 prepare_torch()
 
@@ -31,8 +31,9 @@ from ultralytics.nn.tasks import SegmentationModel
 
 from inspector_plugins.yolo11 import forks
 from inspector_plugins.yolo11.allowlist import Allowlist, named_globals
+from inspector_plugins.yolo11.origins import origin
+from inspector_plugins.yolo11.reading import read
 
-_LARGEST_FILE = 4 << 30
 _LARGEST_PICKLE = 64 << 20  # the largest official model's is 0.5 MB
 _LEGACY_MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # PyTorch before 1.6
 _TASKS = "ultralytics.nn.tasks."
@@ -102,7 +103,7 @@ def load(path: Path, layers: Sequence[LayerSpec] = ()) -> Checkpoint:
     Raises:
         InputError: saying what is wrong with the file and what to do.
     """
-    data = _read(path)
+    data = read(path)
     names = _named(path.name, data)
     classes = _classes(names, layers)
     allowlist = Allowlist(classes)
@@ -135,11 +136,7 @@ def _classes(names: set[str], layers: Sequence[LayerSpec]) -> list[type]:
     lacking = Allowlist().missing(names)
     if not lacking and not forks.is_foreign(names):
         return []
-    near = [
-        layer
-        for layer in layers
-        if any(name.startswith(f"{getattr(layer.load, '__module__', '')}.") for name in lacking)
-    ]
+    near = [layer for layer in layers if any(name.startswith(f"{origin(layer)}.") for name in lacking)]
     classes = [cls for layer in near for cls in layer.load()]
     if forks.is_foreign(names) or Allowlist(classes).missing(names):
         classes += [cls for layer in layers if layer not in near for cls in layer.load()]
@@ -165,20 +162,6 @@ def _adopt(name: str, model: SegmentationModel, classes: Sequence[type]) -> None
             f"{name} comes from a fork of ultralytics whose network does not fit our layers ({_short(error)}); "
             "train the architecture here, see 'bearing-inspector architectures'"
         ) from error
-
-
-def _read(path: Path) -> bytes:
-    file = long_path(path)
-    if file.is_dir():
-        raise InputError(f"{path} is a folder; give the checkpoint file in it, such as weights/best.pt")
-    try:
-        if file.stat().st_size > _LARGEST_FILE:
-            raise InputError(f"{path.name} is larger than {_LARGEST_FILE >> 30} GB, which no checkpoint is")
-        return file.read_bytes()
-    except FileNotFoundError:
-        raise InputError(f"There is no file {path}; check the path of the weights") from None
-    except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror or error}); check that you may open it") from None
 
 
 def _named(name: str, data: bytes) -> set[str]:

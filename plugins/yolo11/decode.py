@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from math import ceil, gcd
-from typing import Any
 
 import cv2
 import numpy as np
@@ -19,7 +18,7 @@ from inspector.api import Detection, Mask
 
 Floats = NDArray[np.float32]
 
-_GREY = (114, 114, 114)
+_GREY = 114
 _MOST_CANDIDATES = 30_000
 _CLASS_OFFSET = 7680.0  # px; moves the classes' boxes apart, so that one NMS serves all classes
 _STRIP = 1 << 16  # mask pixels computed at once: what stays in the processor's cache
@@ -64,24 +63,24 @@ class Fit:
         )
 
 
-def letterbox(image: NDArray[np.uint8], fit: Fit) -> NDArray[np.uint8]:
-    """The picture as the network sees it.
+def letterbox(image: NDArray[np.uint8], fit: Fit, into: NDArray[np.uint8]) -> None:
+    """Write the picture as the network sees it.
 
     Args:
         image: (H, W, 3) uint8.
-
-    Returns:
-        (input_height, input_width, 3) uint8, same channel order.
+        into: (input_height, input_width, 3) uint8, gets it in the same channel order.
     """
     if image.shape != (fit.height, fit.width, 3) or image.dtype != np.uint8:
         raise ValueError(f"expected ({fit.height}, {fit.width}, 3) uint8, not {image.shape} {image.dtype}")
-    inner: Any = np.ascontiguousarray(image)
-    if (fit.inner_height, fit.inner_width) != (fit.height, fit.width):
-        inner = cv2.resize(inner, (fit.inner_width, fit.inner_height), interpolation=cv2.INTER_LINEAR)
-    bottom = fit.input_height - fit.inner_height - fit.top
-    right = fit.input_width - fit.inner_width - fit.left
-    padded = cv2.copyMakeBorder(inner, fit.top, bottom, fit.left, right, cv2.BORDER_CONSTANT, value=_GREY)
-    return np.asarray(padded, np.uint8)
+    bottom, right = fit.top + fit.inner_height, fit.left + fit.inner_width
+    inner = into[fit.top : bottom, fit.left : right]
+    if image.shape == inner.shape:
+        inner[:] = image
+    else:
+        size = (fit.inner_width, fit.inner_height)
+        cv2.resize(np.ascontiguousarray(image), size, dst=inner, interpolation=cv2.INTER_LINEAR)
+    into[: fit.top] = into[bottom:] = _GREY
+    into[:, : fit.left] = into[:, right:] = _GREY
 
 
 def decode(

@@ -2,13 +2,15 @@
 
 Its own exporter installs packages and chooses the file's place itself. Here the network is loaded by allow-list, merged
 and fused, traced once, and appears under its final name only when it is complete. OpenVINO reads the ONNX form: its own
-``convert_model`` is not needed.
+``convert_model`` is not needed. A network for pictures of any shape is tried at two before it is written, since layers
+may make constants of the sizes that they see while they are traced.
 """
 
 from __future__ import annotations
 
 import io
 import json
+import re
 import shutil
 import tempfile
 import warnings
@@ -31,15 +33,20 @@ from inspector.api import (
 
 prepare_torch()
 
+import numpy as np
 import torch
 import yaml
+from torch.nn import functional
 from ultralytics.nn.tasks import SegmentationModel
 
 from inspector_plugins.yolo11 import build, checkpoint
+from inspector_plugins.yolo11.origins import origin, plugin_of
 
 FORMATS = ("openvino", "onnx", "torchscript")
 _ENDINGS = {"openvino": "_openvino_model", "onnx": ".onnx", "torchscript": ".torchscript"}
 _OPSET = 17
+_TRACED, _TRIED = (4, 5), ((3, 5), (6, 3))  # height, width in strides
+_CLOSE = 1e-3  # of the largest value
 
 
 def export(
@@ -49,20 +56,23 @@ def export(
     layers: Sequence[LayerSpec] = (),
     *,
     imgsz: int | None = None,
+    shape: str | None = None,
     half: bool = False,
 ) -> Path:
-    """Write the network for pictures (1, 3, imgsz, imgsz), RGB from 0 to 1.
+    """Write the network for pictures (1, 3, H, W), RGB from 0 to 1.
 
     Its outputs are ``output0``, the predictions (1, 4 + classes + 32, anchors) with boxes as x y w h in pixels, and
-    ``output1``, the mask prototypes (1, 32, imgsz / 4, imgsz / 4).
+    ``output1``, the mask prototypes (1, 32, H / 4, W / 4).
 
     Args:
         weights: an ultralytics segmentation checkpoint.
         format: ``openvino`` (a folder), ``onnx`` or ``torchscript`` (a file).
         output: where to; None: beside the checkpoint, named after it.
         layers: layers of plugins that the checkpoint may contain.
-        imgsz: side length of its input, rounded up to the stride; None: as trained.
-        half: keep the weights in 16 bit, half the size; with OpenVINO only.
+        imgsz: H and W, rounded up to the stride; None: as trained.
+        shape: ``HxW`` instead, multiples of the stride; or ``any``: all multiples of the stride; not with TorchScript.
+        half: keep the weights in 16 bit, half the size; with OpenVINO only. Norms are then kept apart from
+            convolutions: so nothing is rounded of a checkpoint that was saved in 16 bit, as all trainings do.
 
     Returns:
         The file or folder that was written.
@@ -75,16 +85,22 @@ def export(
         raise InputError(f"Unknown format {format!r}; use one of {', '.join(FORMATS)}")
     if half and format != "openvino":
         raise InputError(f"half is for the format openvino, not {format}; leave it off")
+    if shape is not None and format == "torchscript":
+        raise InputError("shape is for the formats onnx and openvino, not torchscript; leave it off")
     opened = checkpoint.load(weights, layers)
     final = output or weights.with_name(weights.stem + _ENDINGS[format])
     _check_output(final, format)
-    size = -(-(imgsz or opened.imgsz) // opened.stride) * opened.stride
-    network = _prepared(opened.model, format)
-    metadata = _metadata(opened, network, size, half)
-    picture = torch.zeros(1, 3, size, size)
+    size = _size(shape, opened.stride, imgsz or opened.imgsz)
+    used = _used(opened.model, layers)
+    network = _prepared(opened.model, format, fuse=not half)
+    network.model[-1].dynamic = free = shape == "any"
+    metadata = _metadata(opened, network, size, free, half) | {"layers": used}
+    picture = torch.zeros(1, 3, *((side * opened.stride for side in _TRACED) if free else size))
     with _explained(weights, format), _quiet(), torch.no_grad():
         network(picture)  # settles what is made at the first pass for a size, such as anchors
         content = (_torchscript if format == "torchscript" else _onnx)(network, picture, metadata)
+        if free:
+            _try(content, network, opened.stride)
     if format == "openvino":
         return _write_openvino(final, weights.stem, content, metadata, half)
     return _write_file(final, content)
@@ -101,18 +117,68 @@ def _check_output(final: Path, format: str) -> None:
         raise InputError(f"The folder {final.parent} does not exist; make it, or name another place with --output")
 
 
-def _prepared(model: SegmentationModel, format: str) -> Any:
+def _size(shape: str | None, stride: int, imgsz: int) -> tuple[int, int]:
+    """Height and width of the input; of one of any shape what it was trained with."""
+    if shape is None or shape == "any":
+        return (-(-imgsz // stride) * stride,) * 2
+    match = re.fullmatch(r"(\d{1,4})x(\d{1,4})", shape)
+    size = (int(match[1]), int(match[2])) if match else (0, 0)
+    if not all(stride <= side <= checkpoint.LARGEST_IMGSZ and side % stride == 0 for side in size):
+        raise InputError(
+            f"shape {shape!r} is neither any nor HEIGHTxWIDTH with multiples of {stride} up to "
+            f"{checkpoint.LARGEST_IMGSZ}; give one such as {12 * stride}x{20 * stride}"
+        )
+    return size
+
+
+def _used(model: SegmentationModel, layers: Sequence[LayerSpec]) -> list[str]:
+    """Ids of the layers of those plugins from which the network has modules."""
+    kinds = {type(module) for module in model.modules()}
+    plugins = {plugin_of(kind.__module__) for kind in kinds}
+    if plugins - {origin(layer) for layer in layers} <= {"torch", "ultralytics"}:
+        return [layer.id for layer in layers if origin(layer) in plugins]
+    return [layer.id for layer in layers if origin(layer) in plugins or not kinds.isdisjoint(layer.load())]
+
+
+def _prepared(model: SegmentationModel, format: str, fuse: bool = True) -> Any:
     """The network merged and fused, its head giving predictions and prototypes alone."""
     model.end2end = False  # as we inspect: the head that needs NMS, where there are two
-    network = build.prepare_for_inference(model).eval().requires_grad_(False)
+    network: Any = build.prepare_for_inference(model, fuse).eval().requires_grad_(False)
     head = network.model[-1]
     head.export, head.format, head.dynamic, head.shape = True, format, False, None
     return network
 
 
-def _metadata(opened: checkpoint.Checkpoint, network: Any, size: int, half: bool) -> dict[str, Any]:
+def _try(content: bytes, network: Any, stride: int) -> None:
+    """See that the written form computes what the network does for other shapes than the one it was traced with.
+
+    Raises:
+        ValueError, RuntimeError: it does not.
+    """
+    import openvino
+
+    if network.end2end:
+        raise ValueError("its head picks a fixed number of places, so that it depends on the shape")
+    core = openvino.Core()
+    compiled = core.compile_model(core.read_model(content), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    for height, width in _TRIED:
+        # Smooth, as pictures are: on noise some networks are chaotic, so that no two runtimes agree.
+        colours = torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(0))
+        picture = functional.interpolate(colours, scale_factor=stride, mode="bilinear")
+        found = compiled([picture.numpy()])
+        for port, expected in zip(compiled.outputs, network(picture), strict=True):
+            largest = float(expected.abs().max())
+            if found[port].shape != expected.shape or not np.allclose(
+                found[port], expected, rtol=_CLOSE, atol=_CLOSE * largest
+            ):
+                raise ValueError("one of its layers makes a constant of the shape that it was traced with")
+
+
+def _metadata(
+    opened: checkpoint.Checkpoint, network: Any, size: tuple[int, int], free: bool, half: bool
+) -> dict[str, Any]:
     """What ultralytics and other tools read to use the network; and where it comes from."""
-    arguments: dict[str, Any] = {"batch": 1, "dynamic": False, "nms": False}
+    arguments: dict[str, Any] = {"batch": 1, "dynamic": free, "nms": False}
     if half:
         arguments["quantize"] = 16
     return {
@@ -126,13 +192,14 @@ def _metadata(opened: checkpoint.Checkpoint, network: Any, size: int, half: bool
         "task": "segment",
         "head": type(network.model[-1]).__name__,
         "batch": 1,
-        "imgsz": [size, size],
+        "imgsz": list(size),
         "names": dict(enumerate(opened.names)),
         "args": arguments,
         "channels": 3,
         "end2end": bool(network.end2end),
         "architecture": opened.architecture,
         "checkpoint_sha256": opened.sha256,
+        "trained_imgsz": opened.imgsz,
     }
 
 
@@ -148,14 +215,18 @@ def _onnx(network: Any, picture: torch.Tensor, metadata: dict[str, Any]) -> byte
     import onnx
 
     buffer: Any = io.BytesIO()
+    axes = {"images": {2: "height", 3: "width"}, "output0": {2: "anchors"}, "output1": {2: "rows", 3: "columns"}}
     torch.onnx.export(
         network,
         (picture,),
         buffer,
         dynamo=False,
         opset_version=_OPSET,
+        # In eval mode torch would fuse norms itself, where they were left apart.
+        training=torch.onnx.TrainingMode.EVAL if network.is_fused() else torch.onnx.TrainingMode.PRESERVE,
         input_names=["images"],
         output_names=["output0", "output1"],
+        dynamic_axes=axes if network.model[-1].dynamic else None,
     )
     model = onnx.load_model_from_string(buffer.getvalue())
     for key, value in metadata.items():

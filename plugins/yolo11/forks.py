@@ -57,9 +57,9 @@ def is_foreign(names: Iterable[str]) -> bool:
 
 
 def without_counterpart(names: Iterable[str], classes: Iterable[type]) -> list[str]:
-    """Those classes of a fork among ``names`` for which nothing here has the name."""
+    """Those classes of a fork among ``names`` for which nothing here has the name, sorted."""
     known = {cls.__name__ for cls in classes if hasattr(cls, "adopt")}
-    ours = (name for name in names if name.startswith(PREFIXES))
+    ours = sorted(name for name in names if name.startswith(PREFIXES))
     return [n for n in ours if (last := n.rpartition(".")[2]) not in known and not last.startswith(tuple(_WRAPPERS))]
 
 

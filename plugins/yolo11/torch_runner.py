@@ -96,10 +96,12 @@ class TorchModel:
         for number, fit in enumerate(fits):
             alike.setdefault((fit.input_height, fit.input_width), []).append(number)
         results: list[list[Detection]] = [[] for _ in images]
-        for numbers in alike.values():
+        for size, numbers in alike.items():
             for start in range(0, len(numbers), self.batch):
                 chosen = numbers[start : start + self.batch]
-                pixels = np.stack([decode.letterbox(images[number], fits[number]) for number in chosen])
+                pixels = np.empty((len(chosen), *size, 3), np.uint8)
+                for number, room in zip(chosen, pixels, strict=True):
+                    decode.letterbox(images[number], fits[number], room)
                 for number, prediction, prototypes in zip(chosen, *self._run(pixels), strict=True):
                     results[number] = decode.decode(
                         prediction,

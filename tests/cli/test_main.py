@@ -88,3 +88,122 @@ def test_a_reader_that_goes_away_is_no_error(start):
     process = start("history", "search", "--json")
     process.stdout.close()
     assert process.wait(30) == 0 and process.stderr.read() == ""
+
+
+@pytest.fixture
+def entry(monkeypatch):
+    """``entry("--open", …)``: which of the two the program enters, and with what."""
+    from inspector import __main__ as program
+
+    def run(*arguments):
+        entered = []
+        monkeypatch.setattr("inspector.ui.main", lambda words: entered.append(("window", words)) or 0)
+        monkeypatch.setattr("inspector.cli.main", lambda words: entered.append(("command line", words)) or 0)
+        monkeypatch.setattr(sys, "argv", ["bearing-inspector", *arguments])
+        assert program.main() == 0
+        ((which, words),) = entered
+        assert words == list(arguments)
+        return which
+
+    return run
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["--open", "a.jpg", "b.jpg"],
+        ["--open=a.jpg"],
+        ["--recipe", "run.json"],
+        ["--recipe=run.json", "--open", "a.jpg"],
+        ["--no-plugins"],
+        ["--verbose", "--no-plugins"],
+        ["--verbose", "--open", "a.jpg"],
+        ["--no-plugins", "--recipe", "run.json"],
+    ],
+)
+def test_without_a_command_it_is_the_window(entry, words):
+    assert entry(*words) == "window"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--help"],
+        ["-h"],
+        ["--version"],
+        ["inspect", "a.jpg"],
+        ["inspect", "--recipe", "run.json"],
+        ["--no-plugins", "plugins", "list"],
+        ["--verbose", "--help"],
+        ["history", "search", "--text", "--open"],
+        ["frob"],
+        ["a.jpg"],
+    ],
+)
+def test_a_command_and_help_are_the_command_lines(entry, words):
+    assert entry(*words) == "command line"
+
+
+@pytest.mark.parametrize(
+    "words, sources, recipe, verbose",
+    [
+        ([], [], None, False),
+        (["--open", "零件 1.jpg", "camera:0"], ["零件 1.jpg", "camera:0"], None, False),
+        (["--recipe", "run.json", "--verbose"], [], "run.json", True),
+    ],
+)
+def test_the_window_is_given_what_to_open(monkeypatch, words, sources, recipe, verbose):
+    from inspector import ui
+    from inspector.ui import app
+
+    given = []
+    monkeypatch.setattr(app, "main", lambda *a, **k: given.append((*a, k)) or 0)
+    assert ui.main(words) == 0
+    ((opened, file, options),) = given
+    assert opened == sources and (file and str(file)) == recipe and options == {"verbose": verbose}
+
+
+def test_the_rescue_reaches_the_window(monkeypatch):
+    import os
+
+    from inspector import ui
+    from inspector.ui import app
+
+    monkeypatch.setenv("BEARING_INSPECTOR_NO_PLUGINS", "")
+    monkeypatch.setattr(app, "main", lambda *a, **k: 0)
+    assert ui.main(["--no-plugins"]) == 0 and os.environ["BEARING_INSPECTOR_NO_PLUGINS"] == "1"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="screens of X11")
+@pytest.mark.parametrize("words", [[], ["--open", "a.jpg"], ["--recipe", "run.json"]])
+def test_without_a_screen_it_is_a_sentence(words, monkeypatch, home):
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    done = subprocess.run([sys.executable, "-m", "inspector", *words], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2 and not done.stdout
+    assert "cannot be opened" in done.stderr and "command line" in done.stderr and done.stderr.count("\n") == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="screens of X11")
+def test_a_home_that_cannot_be_made_is_a_sentence_without_a_command_too(monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("x")
+    monkeypatch.setenv("BEARING_INSPECTOR_HOME", str(tmp_path / "file" / "home"))
+    monkeypatch.delenv("DISPLAY", raising=False)
+    done = subprocess.run([sys.executable, "-m", "inspector"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert "set BEARING_INSPECTOR_HOME" in done.stderr.splitlines()[-1]
+
+
+def test_a_wrong_word_for_the_window_is_told(capsys):
+    from inspector import ui
+
+    for words in (["--open"], ["--open", "a.jpg", "--frob"]):
+        with pytest.raises(SystemExit) as ended:
+            ui.main(words)
+        assert ended.value.code == 2 and "error: " in capsys.readouterr().err
+
+
+def test_help_is_the_command_lines(program):
+    code, out, _ = program("--help")
+    assert code == 0 and "inspect" in out and "train" in out

@@ -94,7 +94,7 @@ def test_a_run_is_shown_saved_and_counted(app, ready, until, tmp_path):
         assert history.count(Query(run=page.results.run)) == 3
     files = {file.name for file in app.session.run.output.rglob("*")}
     assert "run.json" in files and "results.xlsx" in files
-    assert app.messages.kept[-1].text.startswith("Inspected: 3.")
+    assert any(m.text.startswith("Inspected: 3.") for m in app.messages.kept)
 
 
 def test_selecting_a_row_shows_that_inspection_and_its_defect(app, ready, until, tmp_path):
@@ -150,6 +150,9 @@ def test_thresholds_act_in_a_run_and_it_pauses_and_stops(app, ready, until):
         records = list(history.records(Query(order="oldest")))
     assert len(records) == app.session.run.counts.inspected < 48
     assert records[0]["confidence"] == 0.25 and records[-1]["confidence"] == 0.99
+    first = next(record["number"] for record in records if record["confidence"] == 0.99)
+    kept = json.loads((app.session.run.output / "run.json").read_text("utf-8"))["threshold_changes"]
+    assert kept == [{"number": first, "confidence": 0.99, "iou": 0.45}]
 
 
 def test_stepping_through_a_video_and_its_slider(app, ready, until):
@@ -168,8 +171,7 @@ def test_a_refused_model_keeps_the_old_one_and_says_why(app, ready, until, tmp_p
     wrong = tmp_path / "最佳.pt"
     wrong.write_bytes(b"not a model")
     page.controls.use_model(str(wrong))
-    until(lambda: any(m.kind == "bad" for m in app.messages.kept))
-    assert "最佳.pt" in app.messages.kept[-1].text
+    until(lambda: any(m.kind == "bad" and "最佳.pt" in m.text for m in app.messages.kept))
     assert app.session.model.name == "bearing-yolo11n-seg"
     until(lambda: page.controls._model.get() == "bearing-yolo11n-seg")
 
@@ -375,3 +377,72 @@ def test_a_plugin_is_dropped_agreed_to_and_used(app, ready, until, tmp_path, mon
     page.start()
     until(lambda: finished(app))
     assert app.session.run.counts.inspected == 2
+
+
+def test_a_click_beside_the_knob_brings_it_there(app, ready, until):
+    page = ready(SAMPLES / "defect-07.jpg")
+    scale = page.controls.confidence.scale
+    until(lambda: scale.winfo_width() > 50)
+    x = round(scale.winfo_width() * 0.7)
+    for event in ("<ButtonPress-1>", "<ButtonRelease-1>"):
+        scale.event_generate(event, x=x, y=scale.winfo_height() // 2)
+    app.root.update()
+    assert 0.55 < page.controls.confidence.value < 0.85
+
+
+def test_rules_and_thresholds_are_those_of_last_time(app, ready, until, home):
+    from inspector.domain import Rules
+    from inspector.settings import Settings
+    from inspector.ui.app import App
+
+    page = ready(SAMPLES / "defect-07.jpg")
+    rules = {"classes": {"Defect": {"count": {"warn": 0, "ng": 50}}}}
+    app.memory.put("rules", rules)
+    page.controls.confidence._take(0.33)
+    app.close()
+    assert app._closing and Settings.load().get("confidence") == 0.33
+    again = App()
+    try:
+        again.start([str(SAMPLES / "defect-07.jpg")])
+        end = time.monotonic() + 60
+        while again.page != "inspect" or again.session.model is None:
+            again.root.update()
+            assert time.monotonic() < end
+        assert again.session.rules == Rules.from_json(rules)
+        assert again.session.confidence == 0.33
+        assert any("rules of last time" in m.text for m in again.messages.kept)
+    finally:
+        again._end()
+
+
+def test_a_run_that_was_killed_is_told_of_once_and_tidied(app, ready, until, home, tmp_path):
+    from inspector.domain import Choice, Job, ModelInfo
+    from inspector.engine.record import now
+
+    folder = tmp_path / "broken off"
+    folder.mkdir()
+    (folder / ".tmp-1.xlsx").write_bytes(b"half")
+    (folder / "run.json").write_text('{"state": "running"}', "utf-8")
+    with History.open() as history:
+        history.begin(Job((), Choice("yolo11")), ModelInfo("m", "", "", ("Defect",)), "parts", folder, now())
+    ready(SAMPLES)
+    until(lambda: any("was interrupted (parts)" in m.text for m in app.messages.kept))
+    assert json.loads((folder / "run.json").read_text("utf-8"))["state"] == "interrupted"
+    assert [file.name for file in folder.iterdir()] == ["run.json"]
+    app._tell_interrupted((1, "parts", 0))
+    assert sum("was interrupted" in m.text for m in app.messages.kept) == 1
+
+
+def test_what_cannot_be_read_stands_in_the_table_and_the_counters(app, ready, until, tmp_path):
+    shutil.copy(SAMPLES / "good-01.jpg", tmp_path)
+    (tmp_path / "kaputt.jpg").write_bytes(b"no picture")
+    page = ready(tmp_path)
+    page.start()
+    until(lambda: finished(app))
+    until(lambda: len(page.results.rows) == 2)
+    until(lambda: page.results.rows.row(1) is not None)
+    names = {page.results.rows.row(index).name for index in range(2)}
+    assert names == {"good-01.jpg", "kaputt.jpg"}
+    assert page.counters._values["unread"].cget("text") == "1"
+    run = json.loads((app.session.run.output / "run.json").read_text("utf-8"))
+    assert run["threshold_changes"] == []

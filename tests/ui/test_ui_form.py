@@ -7,7 +7,7 @@ import pytest
 
 from inspector.api import InputError, Option, Text
 from inspector.ui import texts, theme
-from inspector.ui.form import Form, wanted
+from inspector.ui.form import Form, align, wanted, wrap
 from inspector.ui.widgets import ScrollFrame
 
 OPTIONS = (
@@ -230,3 +230,20 @@ def test_variables_live_as_long_as_the_form(root, form):
 
     gc.collect()
     assert control(form, "quality").get() == "50"
+
+
+def test_forms_below_each_other_begin_their_fields_at_the_same_place(root):
+    forms = [Form(root, [Option("a", str, "", Text(title))], {}) for title in ("No", "A rather long title")]
+    for each in forms:
+        each.pack(fill="x")
+    align(forms)
+    root.update()
+    assert len({each._fields["a"].control.winfo_rootx() for each in forms}) == 1
+
+
+def test_the_last_letter_of_a_wrapped_line_is_seen(root):
+    label = ttk.Label(root, text="many words " * 40)
+    label.pack(fill="x")
+    wrap(label)
+    root.update()
+    assert label.winfo_reqwidth() <= label.winfo_width() == root.winfo_width()

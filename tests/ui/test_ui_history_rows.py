@@ -107,7 +107,7 @@ def test_skipped_pictures_and_video_frames_say_so(history, rows, wait):
     found = rows(keys=HISTORY)
     (video, skipped) = fetched(wait, found, 0, 2)
     assert video[:2] == ("2026-05-04 08:00:01", "图 1.png  #1")
-    assert (skipped[1], skipped[5], found.tag(1)) == ("broken.png", "— 未读取", "skipped")
+    assert (skipped[1], skipped[5], found.tag(1)) == ("broken.png", "— 无法读取", "skipped")
 
 
 def test_columns_are_titled_in_the_language_of_the_moment():
@@ -216,10 +216,11 @@ def test_a_damaged_history_is_told_once_and_can_be_tried_again(history, tasks, w
 
 def test_closing_ends_the_thread(history, rows, wait):
     fill(history, 10)
+    others = set(threading.enumerate())  # of tests before, which may still be ending
     found = rows()
 
     def threads():
-        return [thread for thread in threading.enumerate() if thread.name == "task _work"]
+        return [thread for thread in set(threading.enumerate()) - others if thread.name == "task _work"]
 
     assert len(threads()) == 1
     found.close()

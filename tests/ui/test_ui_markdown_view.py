@@ -134,6 +134,8 @@ def test_a_table_that_is_too_wide_becomes_a_list(view, tmp_path):
     view.show(f"| Name | What | Note |\n|---|---|---|\n| a | {wide} | n |\n", tmp_path)
     lines = view.text.get("1.0", "end").split("\n")
     assert lines[0] == "a" and lines[1].startswith("What: very") and lines[2] == "Note: n"
+    view.show(f"| 消息 | 怎么办 |\n|---|---|\n| {wide} | 重新复制 |\n", tmp_path)
+    assert view.text.get("2.0", "2.end") == "怎么办：重新复制"
     view.show("| Name | What |\n|---|---|\n| a | b |\n", tmp_path)
     assert view.text.get("1.0", "1.end") == "Name\tWhat"
 

@@ -11,7 +11,7 @@ from inspector import diagnostics, jobs, registry
 from inspector.settings import Settings
 from inspector.ui import texts
 from inspector.ui.form import Form
-from inspector.ui.plugins_page import PluginsPage, place_of
+from inspector.ui.plugins_page import PluginsPage, place_of, shortened
 from inspector.ui.work import Tasks
 
 GOOD = """
@@ -267,7 +267,11 @@ def test_in_chinese(shell, home):
     texts.use("zh")
     page = PluginsPage(shell.root, shell)
     page.shown(plugin="cameras")
-    assert rows(page)["cameras"][0] == "✓ 已启用" and rows(page)["cameras"][2] == "摄像头"
+    assert rows(page)["cameras"][0] == "✓ 已启用" and rows(page)["cameras"][2] == "相机"
+    page.shown(plugin="annotated")
+    assert "标注图片, 标注视频" in words(page.details)
+    shown = [str(value) for box in inside(page.details, ttk.Combobox) for value in box.cget("values")]
+    assert {"仅 WARN 和 NG", "全部", "无"} <= set(shown)
 
 
 def test_the_place_of_a_plugin_is_its_file_or_folder(page, shell, belt, rest, home):
@@ -278,3 +282,9 @@ def test_the_place_of_a_plugin_is_its_file_or_folder(page, shell, belt, rest, ho
     assert place_of(records["belt"]) == home / "plugins" / "belt"
     assert place_of(records["broken"]) == home / "plugins" / "broken.py"
     assert place_of(records["cameras"]) is None
+
+
+def test_what_is_too_long_for_its_cell_ends_in_an_ellipsis():
+    assert shortened("a block, a neck", 15, len) == "a block, a neck"
+    assert shortened("a block, a neck", 8, len) == "a block…"
+    assert shortened("a block, a neck", 0, len) == "…"

@@ -117,9 +117,11 @@ def test_labels_can_be_read_as_they_are_drawn(engine, start):
         look = ttk.Style(root).lookup
         for style in theme.STYLES:
             if style.endswith(("TLabel", "TCheckbutton", "TRadiobutton", "Link.TButton", "TButton")):
-                ink, ground = (root.winfo_rgb(look(style, key)) for key in ("foreground", "background"))
-                ink, ground = ("#{:02x}{:02x}{:02x}".format(*(part // 257 for part in c)) for c in (ink, ground))
-                assert contrast(ink, ground) >= 4.5, (mode, style, ink, ground)
+                under_pointer = [("active", "hover"), ("active", "hover", "pressed")]
+                for state in ((), *(under_pointer if style.lower().endswith("button") else ())):
+                    seen = [root.winfo_rgb(look(style, key, state)) for key in ("foreground", "background")]
+                    ink, ground = ("#{:02x}{:02x}{:02x}".format(*(part // 257 for part in c)) for c in seen)
+                    assert contrast(ink, ground) >= 4.5, (mode, style, state, ink, ground)
 
 
 def test_a_widget_made_before_the_change_changes_too(engine, start):

@@ -134,6 +134,8 @@ def test_a_faulty_data_set_says_why_and_cannot_be_trained_on(page, shell, tmp_pa
 
 def test_a_data_set_is_made_of_pictures_that_are_drawn_and_can_be_cancelled(page, shell, tmp_path, wait):
     page.data.make("synthesize")
+    page.update()
+    assert not page.data._next.winfo_ismapped()  # one way on at a time
     page.data.making.start()
     assert "Choose a new folder" in words(page.data.making)
     page.data.making.form.set("folder", str(tmp_path / "many"))

@@ -133,4 +133,3 @@ def test_a_call_that_fails_leaves_the_others_for_the_next_beat(tasks):
         tasks.pump()
     tasks.pump()
     assert came == ["after"]
-

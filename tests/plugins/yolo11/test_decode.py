@@ -45,14 +45,14 @@ def test_letterbox_is_that_of_ultralytics(picture, height, width, imgsz):
 
     image = picture(height, width)
     fit = Fit.of(height, width, imgsz, 32)
-    ours = decode.letterbox(image, fit)
-    assert ours.shape == (fit.input_height, fit.input_width, 3)
+    ours = np.empty((fit.input_height, fit.input_width, 3), np.uint8)
+    decode.letterbox(image, fit, ours)
     assert np.array_equal(ours, LetterBox(imgsz, auto=True, stride=32)(image=image))
 
 
 def test_letterbox_refuses_other_pictures():
     with pytest.raises(ValueError, match=r"expected \(4, 5, 3\) uint8, not \(5, 4, 3\)"):
-        decode.letterbox(np.zeros((5, 4, 3), np.uint8), Fit.of(4, 5, 32, 32))
+        decode.letterbox(np.zeros((5, 4, 3), np.uint8), Fit.of(4, 5, 32, 32), np.empty((32, 32, 3), np.uint8))
 
 
 def test_suppress_keeps_the_best_of_overlapping_boxes():

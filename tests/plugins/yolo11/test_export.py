@@ -201,6 +201,61 @@ def test_it_tells_what_it_is(export, checkpoint_of, tmp_path, format):
     assert read["task"] == "segment" and "corrosion" in str(read["names"])
 
 
+@pytest.mark.parametrize("format", ["openvino", "onnx"])
+def test_one_file_for_any_shape(export, checkpoint_of, picture, tmp_path, format):
+    import torch
+
+    from inspector_plugins.yolo11 import checkpoint
+
+    written = export("yolo11n-seg", format, tmp_path / f"any{ENDINGS[format]}", shape="any")
+    network = checkpoint.load(checkpoint_of("yolo11n-seg")).model
+    for height, width in ((96, 320), (288, 160)):
+        pixels = picture(height, width).transpose(2, 0, 1)[None].astype(np.float32) / 255
+        with torch.no_grad():
+            expected, _ = network(torch.from_numpy(pixels))
+        for found, value in zip(outputs(written, pixels), expected, strict=True):
+            np.testing.assert_allclose(found, value, rtol=0, atol=0.01)
+    told = metadata(written)
+    assert told["args"]["dynamic"] is True and str(told["trained_imgsz"]) == "320"
+
+
+def test_one_shape_that_is_no_square(export, tmp_path):
+    import openvino
+
+    written = export("yolo11n-seg", "openvino", tmp_path / "c_openvino_model", shape="96x160")
+    assert list(openvino.Core().read_model(next(written.glob("*.xml"))).input().shape) == [1, 3, 96, 160]
+    assert metadata(written)["imgsz"] == [96, 160] and metadata(written)["layers"] == []
+
+
+def test_what_fits_one_shape_only_is_not_written_for_any(export, tmp_path):
+    with pytest.raises(InspectorError, match=r"vmamba.pt cannot be written as openvino \(.*\); try another format"):
+        export("yolo11n-seg-vmamba", "openvino", tmp_path / "d_openvino_model", shape="any")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("shape", ["", "640", "96x100", "0x96", "96x8192", "96x", "all"])
+def test_shapes_that_cannot_be(export, tmp_path, shape):
+    with pytest.raises(InputError, match=f"shape '{shape}' is neither any nor HEIGHTxWIDTH with multiples of 32"):
+        export("yolo11n-seg", "onnx", tmp_path / "e.onnx", shape=shape)
+
+
+def test_half_rounds_nothing_of_a_checkpoint_in_16_bit(tmp_path):
+    from inspector_plugins.yolo11.export import export
+
+    pixels = np.random.default_rng(0).random((1, 3, 128, 128), np.float32)
+    found = [
+        outputs(export(BUNDLED, "openvino", tmp_path / f"{half}_openvino_model", imgsz=128, half=half), pixels)
+        for half in (False, True)
+    ]
+    for whole, half in zip(*found, strict=True):
+        np.testing.assert_allclose(half, whole, rtol=0, atol=1e-3)
+
+
+def test_layers_of_plugins_are_named(export, tmp_path):
+    written = export("yolo11n-seg-cgnet", "openvino", tmp_path / "f_openvino_model")
+    assert "context_guided" in metadata(written)["layers"] and "vss" not in metadata(written)["layers"]
+
+
 def test_onnx_is_valid_and_of_a_common_version(export, tmp_path):
     import onnx
 

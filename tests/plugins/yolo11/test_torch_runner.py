@@ -40,7 +40,7 @@ def test_the_spec_imports_nothing_heavy():
 
 
 def test_opens_through_the_spec(checkpoints):
-    options = check_options(SPEC.options, {"imgsz": "250", "batch": 4}, "yolo11")
+    options = check_options(SPEC.options, {"imgsz": "250", "batch": 4, "runtime": "torch"}, "yolo11")
     model = SPEC.open(checkpoints("yolo11n-seg"), "cpu", [], **options)
     assert model.info.imgsz == 256 and model.batch == 4
     assert (model.info.file, model.info.architecture) == ("yolo11n-seg.pt", "yolo11n-seg")

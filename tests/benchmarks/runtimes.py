@@ -1,0 +1,196 @@
+"""Torch against OpenVINO on the CPU: time, memory, and with pictures what bf16 costs in accuracy.
+
+    .venv/bin/python tests/benchmarks/runtimes.py [--repeats 15] [--presets freqfusion,vmamba]
+    .venv/bin/python tests/benchmarks/runtimes.py --accuracy IMAGES LABELS
+
+Times are medians of whole calls of ``predict`` on one picture, the runtimes in turn within one process, so that other
+work on the machine burdens all alike; memory is of processes of their own. ``--accuracy`` computes mAP with pycocotools
+for the bundled model, labels in YOLO's layout.
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+SHAPES = ((720, 1280), (640, 640))  # of pictures: inputs of 384x640 and 640x640 at imgsz 640
+KINDS = {
+    "torch": {"runtime": "torch"},
+    "openvino f32": {"runtime": "openvino"},
+    "openvino bf16": {"runtime": "openvino", "precision": "bf16"},
+}
+
+
+def opened(weights: Path, kind: str, imgsz: int | None = 640):
+    from inspector import registry
+    from inspector_plugins.yolo11 import inspector_models
+
+    (spec,) = inspector_models()
+    options = {option.key: option.default for option in spec.options} | KINDS[kind] | {"imgsz": imgsz}
+    return spec.open(weights, "cpu", tuple(registry.load().layers.values()), **options)
+
+
+def picture(height: int, width: int):
+    import cv2
+    import numpy as np
+
+    small = np.random.default_rng(0).integers(0, 256, (height // 40, width // 40, 3), np.uint8)
+    return cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
+
+
+def checkpoint(preset: str, folder: Path) -> Path:
+    """A checkpoint of the preset with random weights; of ``bundled`` the bundled one."""
+    from inspector import registry
+    from inspector.api import assets, prepare_torch
+
+    if preset == "bundled":
+        return assets() / "models" / "bearing-yolo11n-seg.pt"
+    prepare_torch()
+    import torch
+
+    from inspector_plugins.yolo11 import build
+
+    model = build.segmentation_model(f"yolo11n-seg-{preset}", 1, tuple(registry.load().layers.values()))
+    torch.save({"model": model.half(), "train_args": {"imgsz": 640}}, folder / f"{preset}.pt")
+    return folder / f"{preset}.pt"
+
+
+def measure_times(presets: list[str], repeats: int) -> None:
+    print("| model | picture | " + " | ".join(f"{kind}, ms" for kind in KINDS) + " | torch / f32 | torch / bf16 |")
+    print("|---" * (len(KINDS) + 4) + "|")
+    with tempfile.TemporaryDirectory() as folder:
+        for preset in presets:
+            weights = checkpoint(preset, Path(folder))
+            models = {kind: opened(weights, kind) for kind in KINDS}
+            for height, width in SHAPES:
+                image, took = picture(height, width), {kind: [] for kind in KINDS}
+                for number in range(repeats + 2):
+                    for kind, model in models.items():
+                        began = time.perf_counter()
+                        model.predict([image], 0.25, 0.45)
+                        if number > 1:
+                            took[kind].append((time.perf_counter() - began) * 1000)
+                middle = {kind: statistics.median(times) for kind, times in took.items()}
+                ratios = [middle["torch"] / middle[kind] for kind in list(KINDS)[1:]]
+                cells = [f"{middle[kind]:.0f}" for kind in KINDS] + [f"{ratio:.2f}" for ratio in ratios]
+                print(f"| {preset} | {width}x{height} | {' | '.join(cells)} |", flush=True)
+
+
+def measure_start(kind: str) -> None:
+    """In a process of its own: seconds from before the first import to the first result, and memory in MB."""
+    began, worked = time.perf_counter(), time.process_time()
+    model = opened(checkpoint("bundled", Path()), kind)
+    image = picture(*SHAPES[0])
+    model.predict([image], 0.25, 0.45)
+    wall, work = time.perf_counter() - began, time.process_time() - worked
+    for _ in range(10):
+        model.predict([image], 0.25, 0.45)
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    print(json.dumps({"wall": wall, "work": work, "memory": pages * 4096 / 2**20, "torch": "torch" in sys.modules}))
+
+
+def measure_starts(repeats: int) -> None:
+    print(
+        "\n| runtime | to the first result, s | of it core-seconds | memory, MB | torch in the process |\n"
+        + "|---" * 5
+        + "|"
+    )
+    told = {kind: [] for kind in KINDS}
+    for _ in range(repeats + 1):  # the first fills the caches
+        for kind, rows in told.items():
+            done = subprocess.run([sys.executable, __file__, "--start", kind], capture_output=True, check=True)
+            rows.append(json.loads(done.stdout))
+    for kind, rows in told.items():
+        wall, work, memory = (statistics.median(row[key] for row in rows[1:]) for key in ("wall", "work", "memory"))
+        print(
+            f"| {kind} | {wall:.2f} | {work:.2f} | {memory:.0f} | {'yes' if rows[0]['torch'] else 'no'} |", flush=True
+        )
+
+
+def truth_of(images: Path, labels: Path):
+    """Labels in YOLO's layout as pycocotools wants them, and the pictures by their ids."""
+    import contextlib
+    import io
+
+    from pycocotools.coco import COCO
+
+    from inspector.api import read_image
+
+    truth, pictures = COCO(), {}
+    rows, annotations = [], []
+    for file in sorted(images.iterdir()):
+        id = len(rows) + 1
+        pictures[id] = read_image(file)[0]
+        height, width = pictures[id].shape[:2]
+        rows.append({"id": id, "file_name": file.name, "height": height, "width": width})
+        for line in (labels / f"{file.stem}.txt").read_text("utf-8").splitlines():
+            number, *values = map(float, line.split())
+            xs, ys = [x * width for x in values[::2]], [y * height for y in values[1::2]]
+            box = [min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)]
+            polygon = [value for point in zip(xs, ys, strict=True) for value in point]
+            annotations.append(
+                {"id": len(annotations) + 1, "image_id": id, "category_id": int(number) + 1, "bbox": box, "iscrowd": 0}
+                | {"area": box[2] * box[3], "segmentation": [polygon]}
+            )
+    kinds = sorted({row["category_id"] for row in annotations})
+    truth.dataset = {"images": rows, "annotations": annotations, "categories": [{"id": kind} for kind in kinds]}
+    with contextlib.redirect_stdout(io.StringIO()):
+        truth.createIndex()
+    return truth, pictures
+
+
+def measure_accuracy(images: Path, labels: Path) -> None:
+    import contextlib
+    import io
+
+    import numpy as np
+    from pycocotools import mask as rle
+    from pycocotools.cocoeval import COCOeval
+
+    truth, pictures = truth_of(images, labels)
+    print("| runtime | mask mAP50-95 | mask mAP50 | box mAP50-95 | box mAP50 |\n" + "|---" * 5 + "|")
+    for kind in KINDS:
+        model, found = opened(checkpoint("bundled", Path()), kind, None), []
+        for id, image in pictures.items():
+            for d in model.predict([image], 0.001, 0.7)[0]:
+                full = np.zeros(image.shape[:2], np.uint8, order="F")
+                height, width = d.mask.pixels.shape
+                full[d.mask.y : d.mask.y + height, d.mask.x : d.mask.x + width] = d.mask.pixels
+                x1, y1, x2, y2 = d.box
+                found.append(
+                    {"image_id": id, "category_id": d.class_id + 1, "score": d.score}
+                    | {"bbox": [x1, y1, x2 - x1, y2 - y1], "segmentation": rle.encode(full)}
+                )
+        cells = []
+        for what in ("segm", "bbox"):
+            with contextlib.redirect_stdout(io.StringIO()):
+                evaluation = COCOeval(truth, truth.loadRes(found), what)
+                evaluation.evaluate()
+                evaluation.accumulate()
+                evaluation.summarize()
+            cells += [f"{evaluation.stats[0]:.4f}", f"{evaluation.stats[1]:.4f}"]
+        print(f"| {kind} | {' | '.join(cells)} |", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repeats", type=int, default=15)
+    parser.add_argument("--presets", default="freqfusion")
+    parser.add_argument("--accuracy", nargs=2, type=Path, metavar=("IMAGES", "LABELS"))
+    parser.add_argument("--start", choices=KINDS, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.start:
+        measure_start(given.start)
+    elif given.accuracy:
+        measure_accuracy(*given.accuracy)
+    else:
+        measure_times(["bundled", *filter(None, given.presets.split(","))], given.repeats)
+        measure_starts(3)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,258 @@
+"""A checkpoint is converted once; what is damaged, old or too much goes; nothing is done twice or by halves."""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from types import SimpleNamespace
+
+import pytest
+
+from inspector import paths
+from inspector.api import InputError, InspectorError, LayerSpec, Text, assets
+from inspector_plugins.yolo11 import converted
+
+BUNDLED = assets() / "models" / "bearing-yolo11n-seg.pt"
+
+
+@pytest.fixture(scope="module")
+def entry(checkpoints, tmp_path_factory):
+    """What a real child process makes of a checkpoint."""
+    folder = tmp_path_factory.mktemp("once") / "模型"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(paths.HOME_VARIABLE, str(tmp_path_factory.mktemp("home of the child")))
+        converted.convert(checkpoints("yolo11n-seg"), folder, ())
+    return folder
+
+
+@pytest.fixture
+def conversions(entry, monkeypatch):
+    """The conversions that were asked for, (name, shape); each gives a copy of the one that was really done."""
+    asked = []
+
+    def convert(weights, folder, layers, shape="any", *words):
+        asked.append((weights.name, shape))
+        shutil.copytree(entry, folder)
+
+    monkeypatch.setattr(converted, "convert", convert)
+    return asked
+
+
+def room():
+    return paths.plugin_folder("yolo11") / "converted"
+
+
+def test_what_is_known_of_it_is_that_of_the_checkpoint(entry, checkpoints, conversions):
+    from inspector_plugins.yolo11 import checkpoint
+
+    weights = checkpoints("yolo11n-seg")
+    found, opened = converted.find(weights, ()), checkpoint.load(weights)
+    told = (found.sha256, found.architecture, found.names, found.imgsz, found.stride)
+    assert told == (opened.sha256, opened.architecture, opened.names, opened.imgsz, opened.stride)
+    assert not found.end_to_end
+    assert {file.name for file in found.folder.iterdir()} == {"entry.json", "model.xml", "model.bin"}
+    assert [folder.name for folder in room().iterdir()] == [found.folder.name]
+
+
+def test_once_is_enough(checkpoints, conversions):
+    weights = checkpoints("yolo11n-seg")
+    first = converted.find(weights, ())
+    assert converted.find(weights, ()) == first and len(conversions) == 1
+    assert converted.find(weights, (), "64x96") != first and conversions[1] == (weights.name, "64x96")
+
+
+def test_it_goes_by_the_content_not_by_the_name(checkpoints, conversions, tmp_path):
+    first = converted.find(checkpoints("yolo11n-seg"), ())
+    moved = shutil.copy(checkpoints("yolo11n-seg"), tmp_path / "anders.pt")
+    assert converted.find(moved, ()) == first
+    with open(moved, "ab") as file:
+        file.write(b"x")
+    assert converted.find(moved, ()).folder != first.folder
+
+
+@pytest.mark.parametrize("what", ["__version__", "_FORMAT"])
+def test_another_converter_converts_again(checkpoints, conversions, monkeypatch, what):
+    first = converted.find(checkpoints("yolo11n-seg"), ())
+    before = converted._FORMAT
+    monkeypatch.setattr(converted, what, "9.9" if what == "__version__" else before)
+    if what == "_FORMAT":
+        entry = json.loads((first.folder / "entry.json").read_text("utf-8"))
+        (first.folder / "entry.json").write_text(json.dumps(entry | {"format": before - 1}), "utf-8")
+    converted.find(checkpoints("yolo11n-seg"), ())
+    assert len(conversions) == 2
+
+
+def damage_bit(folder):
+    data = bytearray((folder / "model.bin").read_bytes())
+    data[len(data) // 2] ^= 1
+    (folder / "model.bin").write_bytes(data)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        damage_bit,
+        lambda folder: (folder / "model.xml").write_text("", "utf-8"),
+        lambda folder: (folder / "model.bin").unlink(),
+        lambda folder: (folder / "entry.json").unlink(),
+        lambda folder: (folder / "entry.json").write_text("{", "utf-8"),
+        lambda folder: (folder / "entry.json").write_text("[]", "utf-8"),
+        lambda folder: (folder / "entry.json").write_text('{"format": 1, "layers": {}, "files": 3}', "utf-8"),
+        shutil.rmtree,
+        lambda folder: (shutil.rmtree(folder), folder.write_text("a file", "utf-8")),
+    ],
+)
+def test_a_damaged_one_is_made_again(checkpoints, conversions, damage):
+    first = converted.find(checkpoints("yolo11n-seg"), ())
+    damage(first.folder)
+    assert converted.find(checkpoints("yolo11n-seg"), ()) == first and len(conversions) == 2
+    assert converted.find(checkpoints("yolo11n-seg"), ()) == first and len(conversions) == 2
+    assert [folder.name for folder in room().iterdir()] == [first.folder.name]
+
+
+def layer(id="spots"):
+    return LayerSpec(id, Text("Spots"), "block", load=lambda: [])
+
+
+def needing(folder, **editions):
+    entry = json.loads((folder / "entry.json").read_text("utf-8"))
+    (folder / "entry.json").write_text(json.dumps(entry | {"layers": editions}), "utf-8")
+
+
+def test_another_edition_of_a_layer_in_it_converts_again(checkpoints, conversions):
+    weights = checkpoints("yolo11n-seg")
+    folder = converted.find(weights, (layer(),)).folder
+    needing(folder, spots=converted.edition(layer()))
+    converted.find(weights, (layer("another"), layer()))
+    assert len(conversions) == 1
+    needing(folder, spots="an older one")
+    converted.find(weights, (layer(),))
+    assert len(conversions) == 2
+
+
+def test_without_its_plugin_it_is_not_opened(checkpoints, conversions, monkeypatch):
+    weights = checkpoints("yolo11n-seg")
+    needing(converted.find(weights, (layer(),)).folder, spots=converted.edition(layer()))
+
+    def refuse(*_):
+        raise InputError("it needs the plugin 'spots'")
+
+    monkeypatch.setattr(converted, "convert", refuse)
+    with pytest.raises(InputError, match="needs the plugin 'spots'"):
+        converted.find(weights, ())
+
+
+def test_a_refusal_is_remembered_until_the_plugins_change(checkpoints, monkeypatch):
+    asked = []
+
+    def run(command, **_):
+        asked.append(command)
+        sentence = "bearing-inspector: a.pt cannot be written as openvino (ValueError: so); try another format\n"
+        return subprocess.CompletedProcess(command, 1, None, f"a line before\n{sentence}")
+
+    monkeypatch.setattr(converted, "subprocess", SimpleNamespace(**vars(subprocess) | {"run": run}))
+    for layers, times in (((), 1), ((), 1), ((layer(),), 2)):
+        with pytest.raises(converted.Refused, match=r"^a\.pt cannot be written as openvino"):
+            converted.find(checkpoints("yolo11n-seg"), layers)
+        assert len(asked) == times
+
+
+@pytest.mark.parametrize(
+    "code, sentence, kind",
+    [
+        (2, "a.pt is damaged or incomplete; copy it again", InputError),
+        (2, "{output} cannot be written (No space left on device)", InspectorError),
+        (1, "something happened", InspectorError),
+        (-9, "", InspectorError),
+    ],
+)
+def test_other_failures_are_told_and_not_remembered(checkpoints, monkeypatch, code, sentence, kind):
+    asked = []
+
+    def run(command, **_):
+        asked.append(command)
+        return subprocess.CompletedProcess(command, code, None, sentence.format(output=command[-1]))
+
+    monkeypatch.setattr(converted, "subprocess", SimpleNamespace(**vars(subprocess) | {"run": run}))
+    for _ in range(2):
+        with pytest.raises(InspectorError) as caught:
+            converted.find(checkpoints("yolo11n-seg"), ())
+        assert type(caught.value) is kind
+    assert len(asked) == 2 and list(room().iterdir()) == []
+
+
+def test_a_file_that_is_no_checkpoint(tmp_path):
+    (tmp_path / "x.pt").write_bytes(b"nonsense")
+    with pytest.raises(InputError, match=r"x\.pt is not a PyTorch checkpoint; choose a \.pt file"):
+        converted.find(tmp_path / "x.pt", ())
+    with pytest.raises(InputError, match=r"There is no file .*nix\.pt"):
+        converted.find(tmp_path / "nix.pt", ())
+
+
+def test_the_least_recently_used_go_where_all_take_too_much(checkpoints, conversions, monkeypatch, tmp_path):
+    weights = checkpoints("yolo11n-seg")
+    folders = []
+    for number, shape in enumerate(("32x32", "64x64", "96x96")):
+        folder = converted.find(weights, (), shape).folder
+        os.utime(folder / "entry.json", (1000 + number, 1000 + number))
+        folders.append(folder)
+    converted.find(weights, (), "32x32")  # used again
+    size = converted._size(folders[0])
+    monkeypatch.setattr(converted, "MOST_BYTES", 3 * size)
+    last = converted.find(weights, ()).folder
+    assert set(room().iterdir()) == {folders[0], folders[2], last}
+    monkeypatch.setattr(converted, "MOST_BYTES", 0)
+    converted.tidy(last)
+    assert list(room().iterdir()) == [last]
+
+
+def test_leftovers_of_killed_processes_go_after_a_day(checkpoints, conversions):
+    old, new = room_made() / ".tmp-old", room_made() / ".tmp-new"
+    for folder in (old, new):
+        folder.mkdir()
+    os.utime(old, (time.time() - 90_000,) * 2)
+    converted.find(checkpoints("yolo11n-seg"), ())
+    assert not old.exists() and new.exists()
+
+
+def room_made():
+    room().mkdir(exist_ok=True)
+    return room()
+
+
+def test_processes_at_once_do_no_harm(home):
+    program = (
+        "import sys; from pathlib import Path; from inspector_plugins.yolo11 import converted;"
+        "found = converted.find(Path(sys.argv[1]), ()); print(found.folder.name, found.names, 'torch' in sys.modules)"
+    )
+    command = [sys.executable, "-c", program, str(BUNDLED)]
+    children = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(4)]
+    said = {child.communicate(timeout=100) for child in children}
+    assert len(said) == 1 and next(iter(said))[1] == "", said
+    (folder,) = room().iterdir()
+    assert next(iter(said))[0].split() == [folder.name, "('Defect',)", "False"]
+
+
+def test_what_was_compiled_is_kept_and_a_damaged_one_is_not_used(checkpoints, conversions):
+    found = converted.find(checkpoints("yolo11n-seg"), ())
+    assert found.blob("a") is None
+    for number, name in enumerate("abcdefghij"):
+        found.keep(name, name.encode() * 3)
+        os.utime(found.folder / f"{name}.blob", (1000 + number,) * 2)
+    assert found.blobs() == list("jihgfedc")
+    assert found.blob("d") == b"ddd" and found.blobs()[0] == "d"
+    data = (found.folder / "d.blob").read_bytes()
+    for wrong in (data[:-1], data + b"x", data[:-1] + b"e", b"", data[:10]):
+        (found.folder / "d.blob").write_bytes(wrong)
+        assert found.blob("d") is None
+
+
+def test_the_bundled_model_came_along_converted():
+    folder = assets() / "models" / "converted" / hashlib.sha256(BUNDLED.read_bytes()).hexdigest()[:16]
+    came_along = converted._read(folder, ())
+    assert came_along is not None and came_along.sha256 == hashlib.sha256(BUNDLED.read_bytes()).hexdigest()
+    assert converted._size(folder) < 8e6
+    assert sum(1 for _ in folder.parent.iterdir()) == 1
