@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
@@ -48,7 +49,22 @@ class Manifest:
     licence: str = ""
 
 
+_PARSING = threading.Lock()
 KEYS = tuple(field.name for field in fields(Manifest))
+
+
+def parse(source: Path) -> ast.Module:
+    """The syntax tree of a Python file.
+
+    Raises:
+        OSError, SyntaxError, ValueError, RecursionError, MemoryError: it cannot be read or is not Python.
+    """
+    content = source.read_bytes()
+    with _PARSING:
+        try:
+            return ast.parse(content)
+        except SystemError:  # CPython 3.11, where another thread parses too
+            return ast.parse(content)
 
 
 def read_manifest(source: Path) -> Manifest:
@@ -58,7 +74,7 @@ def read_manifest(source: Path) -> Manifest:
         Refused: the file is not Python, or its ``PLUGIN`` is missing, not literal or wrong.
     """
     try:
-        tree = ast.parse(source.read_bytes())
+        tree = parse(source)
     except OSError as error:
         raise Refused(f"{source.name} cannot be read: {error.strerror or error}") from None
     except SyntaxError as error:

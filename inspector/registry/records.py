@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeVar
 
 from inspector.api import ExporterSpec, LayerSpec, ModelSpec, SourceSpec
 from inspector.domain import InputError
-from inspector.registry.manifest import State
+from inspector.registry.manifest import State, parse
 
 Origin = Literal["built-in", "installed", "drop-in"]
 Spec = ModelSpec | SourceSpec | ExporterSpec | LayerSpec
@@ -117,7 +117,7 @@ def _spec_ids(source: Path | None) -> set[str]:
     if source is None:
         return set()
     try:
-        tree = ast.parse(source.read_bytes())
+        tree = parse(source)
     except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
         return set()
     names = set()

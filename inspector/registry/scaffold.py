@@ -208,7 +208,7 @@ def inspector_layers():
             title=Text("Squeeze and excitation", "压缩与激励"),
             kind="block",
             load=load,
-            paper="Hu, Shen, Sun 2018, arXiv 1709.01507",
+            paper="Hu et al., 2018, arXiv:1709.01507",
             presets={"NAME": "+block=NAME"},  # yolo11n-seg-NAME
         )
     ]

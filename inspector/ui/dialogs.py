@@ -125,6 +125,8 @@ def _place(parent: tk.Tk, window: tk.Toplevel) -> None:
 
 
 def _modal(parent: tk.Tk, window: tk.Toplevel) -> None:
+    if parent.state() == "iconic":
+        parent.deiconify()  # what is asked must be seen
     _place(parent, window)
     window.wait_visibility()
     window.grab_set()

@@ -93,10 +93,10 @@ class ExportDialog(tk.Toplevel):
         ttk.Label(body, text=t("In a new folder in"), style="Head.TLabel").pack(anchor="w", pady=theme.px(12, 4))
         row = ttk.Frame(body)
         row.pack(fill="x")
-        folder = ttk.Entry(row, textvariable=self._folder, width=52)
-        folder.pack(side="left", fill="x", expand=True)
+        folder = ttk.Entry(row, textvariable=self._folder)
         choose = ttk.Button(row, text=t("Choose…"), command=self._choose)
-        choose.pack(side="left", padx=(theme.px(8), 0))
+        choose.pack(side="right", padx=(theme.px(8), 0))
+        folder.pack(side="left", fill="x", expand=True)
         self._fields += [folder, choose]
         self._start = ttk.Button(buttons, text=t("Export"), style="Primary.TButton", command=self.start)
         self._start.pack(side="right", padx=(theme.px(8), 0))
@@ -216,7 +216,7 @@ class ExportDialog(tk.Toplevel):
 
     def destroy(self) -> None:
         self._stop.set()
-        if self.working and hasattr(self, "_watching"):
+        if hasattr(self, "_watching"):
             self.after_cancel(self._watching)
         super().destroy()
 

@@ -137,7 +137,8 @@ class Details(ttk.Frame):
         text.configure(state="normal")
         text.delete("1.0", "end")
         for name, value in rows:
-            text.insert("end", f"{name}\t", "name", value, "value", "\n")
+            below_each_other = value.replace("\n", "\n\t")
+            text.insert("end", f"{name}\t", "name", below_each_other, "value", "\n")
         if self.kept is not None and self.kept.record["detections"]:
             text.insert("end", "\n")
             headings = (t("Class"), t("Confidence"), t("Area px²"), t("Length px"))

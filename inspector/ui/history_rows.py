@@ -62,7 +62,7 @@ _KINDS = {
     "area": _Kind(84, lambda row: "—" if row.area_px is None else f"{row.area_px:,}", "area", "e"),
     "verdict": _Kind(84, lambda row: verdict_text(row.verdict), "verdict"),
     "ms": _Kind(52, lambda row: "—" if row.ms is None else f"{row.ms:.0f}", "ms", "e"),
-    "model": _Kind(120, lambda row: row.model, None),
+    "model": _Kind(162, lambda row: row.model, None),
 }
 
 

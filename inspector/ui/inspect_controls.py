@@ -224,6 +224,7 @@ class Controls(ScrollFrame):
 
     def show_model(self) -> None:
         """Show what the session says of its model."""
+        self._device.set(self.session.device)
         model = self.session.model
         if self.session.loading:
             self._model.set(t("opening {name}…", name=self.session.loading))

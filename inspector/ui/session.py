@@ -51,6 +51,7 @@ class Session:
     def __init__(self, catalogue: Registry, settings: Settings, tasks: Tasks) -> None:
         self.catalogue, self.settings, self._tasks = catalogue, settings, tasks
         self.device: str = settings.get("device")
+        self._device_in_force = self.device  # with which a model was opened
         self.confidence: float = settings.get("confidence")
         self.iou: float = settings.get("iou")
         self.rules: Rules | None = None
@@ -117,12 +118,15 @@ class Session:
     def _opened(self, order: int, chosen: Chosen) -> None:
         if order == self._order:
             self.model, self.loading = chosen, ""
+            self._device_in_force = self.device
             self.on_model()
             self.look()
 
     def _refused(self, order: int, error: BaseException) -> None:
         if order == self._order:
             self.loading = ""
+            if self.model is not None:
+                self.device = self._device_in_force
             self.on_error(error)
             self.on_model()
 

@@ -14,7 +14,7 @@ from inspector.ui.shell import Shell
 from inspector.ui.texts import t
 from inspector.ui.training_bench import Bench, Cancelled, Job
 from inspector.ui.training_making import Kind, Making
-from inspector.ui.training_parts import JobBar
+from inspector.ui.training_parts import JobBar, split_name
 from inspector.ui.training_sheet import Labelling, Sheet, read_labelling
 from inspector.ui.widgets import ScrollFrame
 
@@ -213,7 +213,7 @@ class DataPane(ttk.Frame):
     def _tabulate(self, parent: ttk.Frame, report: Mapping[str, Any]) -> ttk.Frame:
         """Pictures and defects of each split."""
         table, splits = ttk.Frame(parent), report["splits"]
-        lines: list[tuple[str, list[str], str]] = [("", list(splits), "Head.TLabel")]
+        lines: list[tuple[str, list[str], str]] = [("", [split_name(split) for split in splits], "Head.TLabel")]
         for name, key in ((t("Pictures"), "pictures"), (t("Used"), "used"), (t("Without a defect"), "without_defect")):
             lines.append((name, [f"{split[key]:,}" for split in splits.values()], "TLabel"))
         lines.append((t("Defects"), [f"{sum(s['defects'].values()):,}" for s in splits.values()], "Head.TLabel"))

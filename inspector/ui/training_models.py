@@ -69,7 +69,7 @@ class ModelsPane(ttk.Frame):
         self.chart = Chart(below, "")
         self.chart.grid(row=1, column=0, sticky="nsew")
         self.figures = ttk.Label(below, font=theme.font("mono"))
-        self.figures.grid(row=2, column=0, sticky="w", pady=theme.px(4, 0))
+        self.figures.grid(row=2, column=0, sticky="ew", pady=theme.px(4, 0))
         wrap(self.figures)
         self.figures.grid_remove()
 

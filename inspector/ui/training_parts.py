@@ -63,6 +63,11 @@ class JobBar(ttk.Frame):
             self._job.cancel()
 
 
+def split_name(split: str | None) -> str:
+    """What a part of a data set is called; empty where it belongs to none."""
+    return {"train": t("training set"), "val": t("validation set"), "test": t("test set")}.get(split or "", split or "")
+
+
 def state_text(progress: Progress) -> str:
     """The state of a training in a word, with a sign."""
     return {

@@ -21,6 +21,7 @@ from inspector.imaging import class_colour, read_image
 from inspector.ui import theme
 from inspector.ui.shell import Shell
 from inspector.ui.texts import t
+from inspector.ui.training_parts import split_name
 
 Pixels = NDArray[np.uint8]
 
@@ -111,7 +112,7 @@ class Sheet(ttk.Frame):
         """Show these pictures, from the first."""
         self._labelling = labelling
         splits = [split for split in ("train", "val", "test") if any(p.split == split for p in labelling.pictures)]
-        self.splits.configure(values=[t("All splits"), *splits])
+        self.splits.configure(values=[t("All splits"), *map(split_name, splits)])
         self.kinds.configure(values=[t("All pictures"), t("Without a defect"), *labelling.names])
         self.splits.current(0)
         self.kinds.current(0)
@@ -142,7 +143,7 @@ class Sheet(ttk.Frame):
         self._shown = tuple(
             one
             for one in self._labelling.pictures
-            if (split <= 0 or one.split == wanted)
+            if (split <= 0 or split_name(one.split) == wanted)
             and (kind <= 0 or (not one.shapes if kind == 1 else any(shape.label == name for shape in one.shapes)))
         )
         self._first, self._marked, self._large = 0, 0, False
@@ -196,7 +197,7 @@ class Sheet(ttk.Frame):
                 self._images.append(ImageTk.PhotoImage(Image.fromarray(pixels), master=canvas))
                 canvas.create_image(x, y + (high - line) / 2, image=self._images[-1])
             labels = ", ".join(dict.fromkeys(shape.label or "?" for shape in one.shapes)) or t("no defect")
-            said = f"{one.name} · {one.split or '–'} · {labels}" if self._large else labels
+            said = f"{one.name} · {split_name(one.split) or '–'} · {labels}" if self._large else labels
             item = canvas.create_text(
                 x, y + high - line / 2, text=said, fill="#E4E7EB", font=theme.font("caption"), tags="name"
             )

@@ -11,7 +11,7 @@ from typing import Any, get_args
 from inspector.api import Architecture, Cost, InputError, InspectorError, LayerKind, LayerSpec, Text
 from inspector_plugins.yolo11 import design
 
-_PAPER = "Jocher & Qiu 2024, Ultralytics YOLO11"
+_PAPER = "Jocher & Qiu, 2024, Ultralytics YOLO11"
 _KINDS: dict[LayerKind, tuple[str, Text]] = {
     "block": ("block", Text("in place of the bottlenecks", "替换瓶颈模块")),
     "downsample": ("down", Text("in place of the strided convolutions", "替换步长卷积")),

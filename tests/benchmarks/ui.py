@@ -26,8 +26,8 @@ PLUGIN = {"id": "beat_source", "version": "1.0", "api": 1, "kinds": ["source"], 
 
 @hookimpl
 def inspector_sources():
-    return [SourceSpec("beat_source", Text("1080p at 30 fps"), Stream, (), lambda text: {} if text == "beat:1" else None,
-                       droppable=True)]
+    claim = lambda text: {} if text == "beat:1" else None
+    return [SourceSpec("beat_source", Text("1080p at 30 fps"), Stream, (), claim, droppable=True)]
 
 
 class Stream:

@@ -106,7 +106,7 @@ def test_skipped_pictures_and_video_frames_say_so(history, rows, wait):
     texts.use("zh")
     found = rows(keys=HISTORY)
     (video, skipped) = fetched(wait, found, 0, 2)
-    assert video[:2] == ("2026-05-04 08:00:01", "图 1.png  #1")
+    assert video[:2] == ("2026-05-04 08:00:01", "#1 图 1.png")
     assert (skipped[1], skipped[5], found.tag(1)) == ("broken.png", "— 无法读取", "skipped")
 
 

@@ -1,6 +1,7 @@
 """The left side: source, model, device, classes, view."""
 
 import shutil
+import threading
 
 import pytest
 
@@ -44,7 +45,10 @@ def test_what_cannot_be_opened_is_said_and_forgotten(window, controls, until, pa
 
 
 def test_a_model_is_chosen_from_the_list(window, controls, until, monkeypatch, tmp_path):
+    seen = threading.Event()
+
     def refuse(text, device):
+        seen.wait(30)
         raise InputError(f"{text} is no model")
 
     monkeypatch.setattr(window.session, "_open", refuse)
@@ -56,6 +60,7 @@ def test_a_model_is_chosen_from_the_list(window, controls, until, monkeypatch, t
     assert "spots" in values and str(weights) in values and str(tmp_path / "gone.pt") not in values
     pick(controls.model_box, str(weights))
     assert controls.model_box.get() == "opening 最佳.pt…"
+    seen.set()
     until(lambda: window.messages.kept)
     assert "最佳.pt" in window.messages.kept[-1].text and controls.model_box.get() == "spots"
 

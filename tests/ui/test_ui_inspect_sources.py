@@ -9,6 +9,7 @@ import pytest
 
 from inspector.domain import Choice, InputError
 from inspector.ui import inspect_sources
+from inspector.ui.form import Form
 
 PICTURE = "part-1.png"
 
@@ -48,10 +49,9 @@ def test_one_picture_is_inspected_at_once_and_several_wait(window, page, sources
     until(lambda: finished(window))
     assert window.session.run.counts.ng == 1 and asked[0]["parent"] is window.root
     choose((str(parts / "part-0.png"), str(parts / PICTURE)))
-    run = window.session.run
     sources.open_picture()
     until(lambda: window.session.total == 2)
-    assert window.session.run is run and window.session.text.endswith(" +1")
+    assert window.session.run is None and window.session.text.endswith(" +1")
     assert window.memory.folder("source") == str(parts)
 
 
@@ -184,6 +184,12 @@ def test_dropping_answers_before_anything_is_opened(window, until, parts):
 # plugins
 
 
+def descendants(widget):
+    for child in widget.winfo_children():
+        yield child
+        yield from descendants(child)
+
+
 def menu_of(window):
     return [w for w in window.root.winfo_children() if isinstance(w, tk.Menu) and "looking" not in str(w)][-1]
 
@@ -214,7 +220,7 @@ def test_a_computer_without_cameras_says_so(window, page, sources, until, monkey
 def test_any_source_is_opened_by_its_form_and_remembered(window, page, sources, until, parts):
     sources.open_source("image_files")
     dialog = until(lambda: next((w for w in window.root.winfo_children() if isinstance(w, tk.Toplevel)), None))
-    form = next(w for w in dialog.winfo_children() if hasattr(w, "values"))
+    form = next(w for w in descendants(dialog) if isinstance(w, Form))
     form.set("path", parts)
     window.root.update()
     dialog.focus_force()

@@ -432,7 +432,7 @@ def test_destroyed_while_a_worker_draws(root, tasks, wait):
     preview.place(x=0, y=0, width=800, height=600)
     root.update()
     preview.show(inspection())
-    preview._draw_now()
+    root.update_idletasks()
     assert preview._busy
     preview.destroy()
     done = []

@@ -102,7 +102,7 @@ def test_a_data_set_is_checked_and_shown(page, shell, data, wait, root):
     said = words(page.data.report)
     assert "This data set can be trained on" in said and "scratch" in said and "corrosion" in said
     sheet = page.data.sheet
-    assert list(sheet.splits.cget("values"))[1:] == ["train", "val"]
+    assert list(sheet.splits.cget("values"))[1:] == ["training set", "validation set"]
     assert len(sheet.canvas.find_withtag("name")) == 10
     sheet.splits.current(2)
     sheet.splits.event_generate("<<ComboboxSelected>>")
@@ -112,7 +112,7 @@ def test_a_data_set_is_checked_and_shown(page, shell, data, wait, root):
     for key in ("<Right>", "<Return>"):
         sheet.canvas.event_generate(key)
     wait(lambda: len(sheet.canvas.find_withtag("name")) == 1)
-    assert " · val · " in sheet.canvas.itemcget("name", "text")
+    assert " · validation set · " in sheet.canvas.itemcget("name", "text")
     sheet.canvas.event_generate("<Escape>")
     wait(lambda: len(sheet.canvas.find_withtag("name")) == 4)
 
