@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from inspector.domain import Detection
 from inspector.ui import theme
+from inspector.ui.scrolling import add_bars
 from inspector.ui.texts import t
 from inspector.ui.widgets import Tooltip
 
@@ -148,10 +149,7 @@ class DefectList(ttk.Frame):
         for key, (title, width, anchor) in columns.items():
             self.tree.heading(key, text=title, anchor=anchor)
             self.tree.column(key, width=theme.px(width), anchor=anchor, stretch=key == "label")
-        bar = ttk.Scrollbar(self, orient="vertical", command=self.tree.yview)
-        self.tree.configure(yscrollcommand=bar.set)
-        self.tree.grid(row=0, column=0, sticky="nsew")
-        bar.grid(row=0, column=1, sticky="ns")
+        add_bars(self.tree, across=False)
         self.tree.bind("<<TreeviewSelect>>", self._on_select)
         self._shown: tuple[tuple[Any, ...], ...] = ()
 

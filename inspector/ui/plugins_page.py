@@ -143,6 +143,11 @@ class PluginsPage(ttk.Frame):
         self._shorten()
         self._go_to(wanted)
         self._select()
+        new = next((record for record in self._records.values() if record.id == self._new), None)
+        if new is not None and new.faulty:
+            reason = texts.sentence(new.reason)
+            self.shell.toast(t("The plugin {id} does not work: {reason}", id=new.id, reason=reason), "bad")
+        self._new = ""
 
     def _add(self, place: int, record: PluginRecord) -> str:
         sign, word = state_words(record)
@@ -289,7 +294,7 @@ class PluginsPage(ttk.Frame):
             said = t("{name} is installed.", name=name)
         else:
             said = t("{name} is installed in place of {old}.", name=name, old=it.replaced or "?")
-        self._wanted = it.manifest.id
+        self._wanted = self._new = it.manifest.id
         self.shell.toast(f"{said}{self._remark(it.manifest.kinds)}", "good")
         self.shell.reload_plugins()
 

@@ -355,6 +355,9 @@ def _configure_styles(root: tk.Tk) -> None:
     configure("Treeview", rowheight=round(1.55 * row), background=t.card, fieldbackground=t.card, foreground=t.text)
     configure("Treeview", font=font("body"), borderwidth=0)
     configure("Treeview.Heading", font=font("head"), padding=px(6, 4), foreground=t.text)
+    configure("Cell", padding=(px(6) - 4, 0))  # with ttk's own 4 as far in as the headings
+    configure("Treeview", indent=px(20))
+    configure("Item", diameter=px(9), indicatormargins=(px(4), px(2), px(6), px(2)))
     chosen = {"background": [("selected", t.selection)], "foreground": [("selected", t.on_selection)]}
     look_up("Treeview", **chosen)
     labels: dict[str, tuple[str, FontName]] = {
