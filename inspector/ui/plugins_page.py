@@ -35,6 +35,7 @@ class PluginsPage(ttk.Frame):
         self._records: dict[str, PluginRecord] = {}
         self._brings: dict[str, str] = {}  # what stands in the table, in full
         self._wanted = ""  # id to be selected once it is there
+        self._new = ""  # installed just now
         self._working = ""
         self.columnconfigure(0, weight=1)
         self.rowconfigure(1, weight=1)
