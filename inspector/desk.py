@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
+import os
+import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     from inspector.domain import Image
 
 logger = logging.getLogger(__name__)
+_BELOW_NORMAL, _NICE = -1, 5  # as Windows and Linux count
 _WAITING = 8  # calls; whoever has one more waits for a place
 T = TypeVar("T")
 
@@ -108,6 +112,7 @@ class ModelDesk:
     # on the desk's thread
 
     def _serve(self) -> None:
+        _stand_back()
         for call in self._calls:
             if self._closing:
                 call.answer.set_exception(_closed())
@@ -185,6 +190,16 @@ class _Lent:
             self._closed = True
             with suppress(InspectorError):  # the desk is closed, and with it the model
                 self._desk._ask(lambda: self._desk._take_back(self._opened))
+
+
+def _stand_back() -> None:
+    """Let this thread, and on Linux those that it starts, give way to the window's where there is one core too few."""
+    with suppress(OSError, AttributeError):
+        if sys.platform == "win32":
+            kernel = ctypes.windll.kernel32
+            kernel.SetThreadPriority(kernel.GetCurrentThread(), _BELOW_NORMAL)
+        else:
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
 
 
 def _closed() -> InspectorError:

@@ -1,6 +1,7 @@
 """One model for several users, on one thread, with a real channel between them."""
 
 import os
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -213,3 +214,17 @@ def test_a_run_borrows_the_model(desk, weights, tmp_path):
         assert answer(model, 4) == 4
         model.close()
     assert len(Opened.every) == 1 and not Opened.every[0].closed
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a thread's priority is read as Linux gives it")
+def test_the_model_gives_way_to_the_window():
+    desk = ModelDesk()
+    try:
+        mine = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+        thread = desk._thread.native_id
+        end = time.monotonic() + 10
+        while os.getpriority(os.PRIO_PROCESS, thread) <= mine:
+            assert time.monotonic() < end
+            time.sleep(0.01)
+    finally:
+        desk.close()
