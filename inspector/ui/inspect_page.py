@@ -460,6 +460,8 @@ class InspectPage(ttk.Frame):
         self._show(content, saved=True)
         self._centred = True
         if isinstance(content, Inspection):
+            if content.frame.index < self.session.total:
+                self.session.index = content.frame.index
             self.preview.select(selected, centre=True)
             self.defects.select(selected)
 
