@@ -446,3 +446,16 @@ def test_what_cannot_be_read_stands_in_the_table_and_the_counters(app, ready, un
     assert page.counters._values["unread"].cget("text") == "1"
     run = json.loads((app.session.run.output / "run.json").read_text("utf-8"))
     assert run["threshold_changes"] == []
+
+
+def test_closing_while_a_training_is_at_work_asks_first(app, ready, until, monkeypatch):
+    ready()
+    app.show("training")
+    monkeypatch.setattr(app._pages["training"], "busy", lambda: "A training is at work.")
+    asked = []
+    monkeypatch.setattr(app, "ask", lambda title, text, buttons, default: asked.append((text, default)) or default)
+    app.close()
+    assert asked == [("A training is at work.", "stay")] and not app._closing
+    monkeypatch.setattr(app, "ask", lambda *_: "close")
+    app.close()
+    assert app._closing
