@@ -12,6 +12,7 @@ import traceback
 
 import numpy as np
 import pytest
+from fakes import Shell
 
 
 @pytest.fixture(scope="session")
@@ -173,3 +174,11 @@ def keep(app, condition, seconds: float = 20.0):
         time.sleep(0.003)
     app.root.update()
     return value
+
+
+@pytest.fixture
+def shell(root):
+    """A window around one page, which keeps what the page says."""
+    made = Shell(root)
+    yield made
+    made.tasks.close()

@@ -6,13 +6,12 @@ import tkinter as tk
 from tkinter import ttk
 
 import pytest
+from fakes import inside, words
 
-from inspector import diagnostics, jobs, registry
-from inspector.settings import Settings
+from inspector import diagnostics
 from inspector.ui import texts
 from inspector.ui.form import Form
 from inspector.ui.plugins_page import PluginsPage, place_of, shortened
-from inspector.ui.work import Tasks
 
 GOOD = """
 from inspector.api import Option, SourceSpec, Text, hookimpl
@@ -38,54 +37,6 @@ def helper():
 
 helper()
 """
-
-
-class Shell:
-    """The window around the page, as far as the page knows it; keeps what the page says."""
-
-    def __init__(self, root):
-        self.root, self.tasks = root, Tasks(lambda error: self.toast(str(error), "bad"))
-        self.said, self.asked, self.shown, self.changed, self.answer = [], [], [], [], ""
-        self.page = None
-        self.reload_plugins()
-
-    def reload_plugins(self):
-        self.catalogue = registry.load()
-        self.settings = Settings.load(jobs.plugin_options(self.catalogue))
-        if self.page is not None:
-            self.page.plugins_changed()
-
-    def toast(self, text, kind="info", action=None):
-        self.said.append((kind, text))
-
-    def ask(self, title, text, buttons, default):
-        self.asked.append((title, text, {key: dangerous for key, _, dangerous in buttons}, default))
-        return self.answer or default
-
-    def show(self, page, **what):
-        self.shown.append((page, what))
-
-    def settings_changed(self, key):
-        self.changed.append(key)
-
-    def language(self):
-        return texts.language()
-
-
-@pytest.fixture
-def shell(root):
-    made = Shell(root)
-    yield made
-    made.tasks.close()
-
-
-def inside(widget, kind):
-    found = [widget] if isinstance(widget, kind) else []
-    return found + [each for child in widget.winfo_children() for each in inside(child, kind)]
-
-
-def words(widget):
-    return [str(label.cget("text")) for label in inside(widget, ttk.Label)]
 
 
 @pytest.fixture(autouse=True)

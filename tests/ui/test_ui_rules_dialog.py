@@ -4,13 +4,12 @@ import json
 from tkinter import ttk
 
 import pytest
+from fakes import inside
 
-from inspector import jobs, registry
+from inspector import jobs
 from inspector.domain import Rules
-from inspector.settings import Settings
 from inspector.ui import texts
 from inspector.ui.rules_dialog import edit_rules, sentence
-from inspector.ui.work import Tasks
 
 RULES = {
     "classes": {
@@ -19,50 +18,6 @@ RULES = {
         "*": {"length_px": {"ng": 60.5}},
     }
 }
-
-
-class Shell:
-    """The window around the page, as far as the page knows it; keeps what the page says."""
-
-    def __init__(self, root):
-        self.root, self.tasks = root, Tasks(lambda error: self.toast(str(error), "bad"))
-        self.said, self.asked, self.shown, self.changed, self.answer = [], [], [], [], ""
-        self.page = None
-        self.reload_plugins()
-
-    def reload_plugins(self):
-        self.catalogue = registry.load()
-        self.settings = Settings.load(jobs.plugin_options(self.catalogue))
-        if self.page is not None:
-            self.page.plugins_changed()
-
-    def toast(self, text, kind="info", action=None):
-        self.said.append((kind, text))
-
-    def ask(self, title, text, buttons, default):
-        self.asked.append((title, text, {key: dangerous for key, _, dangerous in buttons}, default))
-        return self.answer or default
-
-    def show(self, page, **what):
-        self.shown.append((page, what))
-
-    def settings_changed(self, key):
-        self.changed.append(key)
-
-    def language(self):
-        return texts.language()
-
-
-@pytest.fixture
-def shell(root):
-    made = Shell(root)
-    yield made
-    made.tasks.close()
-
-
-def inside(widget, kind):
-    found = [widget] if isinstance(widget, kind) else []
-    return found + [each for child in widget.winfo_children() for each in inside(child, kind)]
 
 
 def words(widget):
