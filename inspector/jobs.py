@@ -29,7 +29,7 @@ def claim(catalogue: Registry, text: str) -> list[Choice]:
     if not text.strip():
         raise InputError("A SOURCE is empty; give a file, a folder, a pattern such as *.jpg, camera:0 or an address")
     if _is_place(text):
-        if not glob.has_magic(text) and not _exists(text):
+        if not glob.has_magic(text) and not exists(text):
             raise InputError(
                 f"{text} does not exist; give a file, a folder, a pattern such as *.jpg, camera:0 or an address"
             )
@@ -37,7 +37,7 @@ def claim(catalogue: Registry, text: str) -> list[Choice]:
     choices = [Choice(spec.id, dict(claimed)) for spec, claimed in _claimed(catalogue, text)]
     if choices:
         return choices
-    if _exists(text):
+    if exists(text):
         raise InputError(f"{text} is neither a picture nor a video that can be read; give another file")
     raise InputError(f"{text} does not exist; give a file, a folder, a pattern such as *.jpg, camera:0 or an address")
 
@@ -104,10 +104,11 @@ def _claimed(catalogue: Registry, text: str) -> Iterable[tuple[SourceSpec, Mappi
 
 def _is_place(text: str) -> bool:
     scheme, colon, rest = text.partition(":")
-    return _exists(text) or not (colon and len(scheme) > 1 and scheme.isalnum() and rest)
+    return exists(text) or not (colon and len(scheme) > 1 and scheme.isalnum() and rest)
 
 
-def _exists(text: str) -> bool:
+def exists(text: str) -> bool:
+    """True where ``text`` names a file or folder; also for texts that no file could have for a name."""
     try:
         return Path(text).exists()
     except OSError:  # longer than any name may be
@@ -130,7 +131,7 @@ def find_model(catalogue: Registry, text: str | None = None) -> tuple[ModelSpec,
         weights = bundled[text].bundled[text]
         return bundled[text], None if weights is None else str(weights)
     path = Path(text).absolute()
-    if not text.strip() or not _exists(text):
+    if not text.strip() or not exists(text):
         names = f", or {', '.join(bundled)}" if bundled else ""
         raise InputError(f"The model {text!r} does not exist; give a file such as best.pt{names}")
     for spec in catalogue.models.values():

@@ -116,6 +116,8 @@ class Sources:
 
     def open(self, given: Sequence[str], remember: bool = True, start: bool = False) -> None:
         """Open what a person named or dropped; a recipe or a model file is taken for what it is."""
+        # Absolute, since it is remembered, and the next start may be elsewhere.
+        given = [str(Path(text).absolute()) if jobs.exists(text) else text for text in given]
         first = Path(given[0])
         if len(given) == 1 and first.suffix.lower() == ".json" and first.is_file():
             self.use_recipe(first)

@@ -183,7 +183,7 @@ class VirtualTable(ttk.Frame):
         self._horizontal.grid(row=1, column=0, sticky="ew")
         self.columnconfigure(0, weight=1)
         self.rowconfigure(0, weight=1)
-        self._empty = ttk.Label(self.tree, text=empty, anchor="center", justify="center", style="Muted.TLabel")
+        self._empty = ttk.Label(self.tree, text=empty, anchor="center", justify="center", style="CardMuted.TLabel")
 
     def _bind_events(self) -> None:
         tree = self.tree
