@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import tkinter as tk
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from tkinter import filedialog, ttk
 from typing import TYPE_CHECKING, Any, Literal
 
 from inspector.domain import InputError, Job, Rules
-from inspector.imaging import class_colour
 from inspector.ui import theme
+from inspector.ui.composing import class_swatch
 from inspector.ui.inspect_parts import ClassList, Threshold
 from inspector.ui.preview import MASKS_CHANGED, Preview
 from inspector.ui.texts import t
@@ -238,7 +238,7 @@ class Controls(ScrollFrame):
         self.app.memory.put("model", str(model.weights) if model.name not in model.spec.bundled else model.name)
         names = model.info.names
         hidden = self.classes.hidden | self._hidden_before
-        self.classes.set_names(names, [_hex(class_colour(number)) for number in range(len(names))], hidden)
+        self.classes.set_names(names, [class_swatch(number) for number in range(len(names))], hidden)
         self._show_rules()
         if not self._devices_known:
             self._devices_known = True  # what computes is loaded now: asking costs little
@@ -300,7 +300,3 @@ def _rules_text(rules: Rules | None) -> str:
         return t("Any defect is NG.")
     limits = sum(len(row) for row in rules.classes.values())
     return t("By {n} rules.", n=limits) if limits else t("No limits: every defect passes.")
-
-
-def _hex(bgr: Sequence[int]) -> str:
-    return "#{:02x}{:02x}{:02x}".format(*reversed(bgr))
