@@ -490,9 +490,5 @@ class InspectPage(ttk.Frame):
             self._operator.show(self._shown)
 
 
-def _hex(bgr: Sequence[int]) -> str:
-    return "#{:02x}{:02x}{:02x}".format(*reversed(bgr))
-
-
 def _position(number: int, total: int | None) -> str:
     return f"{number} / {total}" if total else str(number)
