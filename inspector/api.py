@@ -75,11 +75,13 @@ __all__ = [
     "InspectorError",
     "Job",
     "LayerSpec",
+    "ManyAtOnce",
     "Mask",
     "Model",
     "ModelInfo",
     "ModelSpec",
     "Option",
+    "ParallelModel",
     "Pixels",
     "Reason",
     "Rules",
@@ -260,6 +262,24 @@ class Model(Protocol):
         """
 
     def close(self) -> None: ...
+
+
+class ManyAtOnce(Protocol):
+    """A model at work on several pictures at once."""
+
+    streams: int
+    """From how many threads :meth:`predict` may be called at once, 1 at least; any thread will do."""
+
+    def predict(self, images: Sequence[Image], confidence: float, iou: float) -> list[list[Detection]]:
+        """As :meth:`Model.predict`."""
+
+
+@runtime_checkable
+class ParallelModel(Model, Protocol):
+    """A model that can get more pictures done, where each may take longer; runs of files use it so."""
+
+    def many(self) -> ManyAtOnce:
+        """Get ready for that. What is returned may be used until :meth:`close`; single pictures stay as fast."""
 
 
 class Source(Protocol):

@@ -7,14 +7,14 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from inspector.api import LayerSpec, Model, ModelSpec
+from inspector.api import LayerSpec, ManyAtOnce, Model, ModelSpec, ParallelModel
 from inspector.channel import Channel
 from inspector.domain import Detection, InspectorError, ModelInfo
 
@@ -43,7 +43,7 @@ class _Call(Generic[T]):
 
 @dataclass(eq=False)
 class _Opened:
-    """A model with what it was opened with; touched on the desk's thread only."""
+    """A model with what it was opened with. Touched on the desk's thread; any thread may say that it failed."""
 
     key: tuple[Any, ...]
     model: Model
@@ -90,7 +90,7 @@ class ModelDesk:
         """
         key = (spec, weights, _stamp(weights), device, tuple(layers), dict(options))
         opened = self._ask(lambda: self._open(key, spec, weights, device, layers, options))
-        return _Lent(self, opened)
+        return (_LentParallel if isinstance(opened.model, ParallelModel) else _Lent)(self, opened)
 
     def close(self, timeout: float = 5.0) -> None:
         """Close the model, also where it is lent; calls that wait are refused. Waits ``timeout`` seconds at most."""
@@ -144,13 +144,8 @@ class ModelDesk:
     def _predict(
         self, opened: _Opened, images: Sequence[Image], confidence: float, iou: float
     ) -> list[list[Detection]]:
-        try:
+        with _failures_noted(opened):
             return opened.model.predict(images, confidence, iou)
-        except InspectorError:
-            raise
-        except BaseException:
-            opened.failed = True
-            raise
 
     def _take_back(self, opened: _Opened) -> None:
         opened.loans -= 1
@@ -190,6 +185,39 @@ class _Lent:
             self._closed = True
             with suppress(InspectorError):  # the desk is closed, and with it the model
                 self._desk._ask(lambda: self._desk._take_back(self._opened))
+
+
+class _LentParallel(_Lent):
+    def many(self) -> ManyAtOnce:
+        if self._closed:
+            raise _closed()
+        return _LentMany(self._opened, self._desk._ask(self._opened.model.many))  # type: ignore[attr-defined]
+
+
+class _LentMany:
+    """A user's view of a model at work on several pictures at once: on the user's threads, not on the desk's."""
+
+    def __init__(self, opened: _Opened, many: ManyAtOnce) -> None:
+        self._opened, self._many, self.streams = opened, many, many.streams
+        self._known = threading.local()
+
+    def predict(self, images: Sequence[Image], confidence: float, iou: float) -> list[list[Detection]]:
+        if not hasattr(self._known, "stands_back"):
+            _stand_back()
+            self._known.stands_back = True
+        with _failures_noted(self._opened):
+            return self._many.predict(images, confidence, iou)
+
+
+@contextmanager
+def _failures_noted(opened: _Opened) -> Iterator[None]:
+    try:
+        yield
+    except InspectorError:
+        raise
+    except BaseException:
+        opened.failed = True
+        raise
 
 
 def _stand_back() -> None:

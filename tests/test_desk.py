@@ -48,6 +48,32 @@ class Opened:
         self.closed += 1
 
 
+class Several(Opened):
+    """Also answers from several threads at once."""
+
+    def many(self):
+        assert threading.current_thread().name == "desk"
+        return Streams(self)
+
+
+class Streams:
+    streams = 2
+
+    def __init__(self, model):
+        self._model, self.priorities, self._met = model, set(), threading.Barrier(2, timeout=5)
+
+    def predict(self, images, confidence, iou):
+        assert threading.current_thread().name != "desk"
+        if sys.platform == "linux":
+            self.priorities.add(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+        self._met.wait()  # both are here at once
+        value = int(images[0][0, 0, 0])
+        if value == 255:
+            raise RuntimeError("out of memory")
+        return [[Detection("Defect", value / 255, (0, 0, 1, 1))]]
+
+
+PARALLEL = ModelSpec("several", Text("Several"), Several, suffixes=(".pt",))
 SPEC = ModelSpec("echo", Text("Echo"), Opened, suffixes=(".pt",))
 
 
@@ -159,6 +185,23 @@ def test_many_users_take_turns(desk, weights):
         answers = list(users.map(use, range(20)))
     assert answers == [[number * 10 + i for i in range(10)] for number in range(20)]
     assert len(Opened.every) == 1
+
+
+def test_one_user_works_on_several_pictures_at_once(desk, weights):
+    assert not hasattr(desk.lend(SPEC, weights, "cpu", (), {}), "many")
+    model = desk.lend(PARALLEL, weights, "cpu", (), {})
+    many = model.many()
+    with ThreadPoolExecutor(many.streams) as threads:
+        assert list(threads.map(lambda value: answer(many, value), range(10))) == list(range(10))
+        assert sys.platform != "linux" or min(many._many.priorities) > os.getpriority(os.PRIO_PROCESS, 0)
+        again = desk.lend(PARALLEL, weights, "cpu", (), {})
+        broken = [threads.submit(answer, many, 255) for _ in range(2)]
+        assert all("out of memory" in str(call.exception(5)) for call in broken)
+    again.close()
+    model.close()
+    assert Opened.every[-1].closed == 1
+    with pytest.raises(InspectorError, match="is closed"):
+        model.many()
 
 
 def test_closing_refuses_what_waits_and_what_comes(desk, weights):

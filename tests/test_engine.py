@@ -84,12 +84,43 @@ class Names:
         return [self._path]
 
 
+class Several(Odd):
+    """Works on three pictures at once, the later ones done sooner; never on more."""
+
+    def __init__(self, *args, **options):
+        super().__init__(*args, **options)
+        self.at_work, self.most, self._changed = 0, 0, threading.Lock()
+
+    def many(self):
+        return Streams(self)
+
+
+class Streams:
+    streams = 3
+
+    def __init__(self, model):
+        self._model = model
+
+    def predict(self, images, confidence, iou):
+        model = self._model
+        with model._changed:
+            model.at_work += 1
+            model.most = max(model.most, model.at_work)
+        time.sleep(0.001 * (7 - int(images[0][0, 0, 0]) % 7))
+        try:
+            return model.predict(images, confidence, iou)
+        finally:
+            with model._changed:
+                model.at_work -= 1
+
+
 def option(key, kind, default):
     return Option(key, kind, default, Text(key))
 
 
 class Catalogue:
     layers: dict = {}
+    kind = Odd
 
     def __init__(self, **source):
         self.opened: list[Pictures] = []
@@ -100,7 +131,7 @@ class Catalogue:
             return self.opened[-1]
 
         def open_model(*args, **options):
-            self.models.append(Odd(*args, **options))
+            self.models.append(self.kind(*args, **options))
             return self.models[-1]
 
         numbers = (option("fails_at", int, -1), option("wait", float, 0.0))
@@ -399,6 +430,65 @@ def test_a_video_obeys_within_a_frame(tmp_path):
     assert finish(run).state == "stopped" and len(results) <= at + 2 < 90
     assert [result.frame.index for result in results] == list(range(len(results)))
     assert [result.number for result in results] == list(range(1, len(results) + 1))
+
+
+class Parallel(Catalogue):
+    kind = Several
+
+
+def test_several_pictures_at_once_stay_in_order(tmp_path):
+    catalogue, results = Parallel(bad=(5, 17)), []
+    run = finish(start(catalogue, job(Choice("files", {"count": 60})), tmp_path / "out", on_result=results.append))
+    (model,) = catalogue.models
+    assert (run.state, run.counts.inspected, run.counts.skipped) == ("done", 58, 2)
+    assert [getattr(r, "frame", r).name for r in results] == [f"{i}.png" for i in range(60)]
+    assert [r.number for r in results if not isinstance(r, Skipped)] == list(range(1, 59))
+    assert kept() == [f"{i}.png" for i in range(60)]
+    assert model.most == 3 and model.seen != sorted(model.seen)
+
+
+def test_a_camera_is_looked_at_one_by_one(tmp_path):
+    catalogue = Parallel()
+    run = finish(start(catalogue, job(Choice("live", {"count": 10, "wait": 0.01})), tmp_path / "out"))
+    assert run.counts.inspected and catalogue.models[0].most == 0
+
+
+def test_what_is_waited_for_is_handed_over_before_the_next_picture_comes(tmp_path):
+    catalogue, results = Parallel(), []
+    run = start(catalogue, job(Choice("files", {"count": 3, "wait": 0.5})), None, on_result=results.append)
+    until(lambda: len(results) == 1)
+    assert catalogue.models[0].seen == [(0, 0.25)]
+    finish(run)
+
+
+def test_one_of_several_at_once_fails(tmp_path):
+    catalogue = Parallel()
+    run = finish(start(catalogue, job(Choice("files", {"count": 60}), fails_at=20), tmp_path / "out"))
+    assert run.state == "failed" and "out of memory" in str(run.failure)
+    names = kept()
+    assert names[:20] == [f"{i}.png" for i in range(20)] and "20.png" not in names and len(names) <= 23
+
+
+def test_several_at_once_obey_within_as_many_pictures(tmp_path):
+    results = []
+    run = start(Parallel(), job(Choice("files", {"count": 5000}), wait=0.01), None, on_result=results.append)
+    until(lambda: len(results) >= 5)
+    run.pause()
+    time.sleep(0.2)
+    halted = len(results)
+    time.sleep(0.1)
+    assert len(results) == halted
+    run.set_thresholds(0.9, 0.3)
+    run.step()
+    until(lambda: len(results) == halted + 1)
+    assert results[-1].confidence == 0.9
+    run.resume()
+    until(lambda: len(results) >= halted + 5)
+    at = len(results)
+    run.stop()
+    assert finish(run).state == "stopped" and len(results) <= at + 7
+    assert [result.frame.index for result in results] == list(range(len(results)))
+    assert [change["number"] for change in run.changes] == [halted + 1]
 
 
 def test_a_paused_run_can_be_stopped(tmp_path):

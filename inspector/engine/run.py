@@ -5,13 +5,25 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from inspector.api import Exporter, ExporterSpec, LayerSpec, Model, ModelSpec, RunInfo, Source, SourceSpec
+from inspector.api import (
+    Exporter,
+    ExporterSpec,
+    LayerSpec,
+    ManyAtOnce,
+    Model,
+    ModelSpec,
+    ParallelModel,
+    RunInfo,
+    Source,
+    SourceSpec,
+)
 from inspector.channel import Channel
 from inspector.domain import Frame, InputError, Inspection, InspectorError, Job, ModelInfo, Skipped, Timings, judge
 from inspector.engine.gate import Gate
@@ -60,6 +72,20 @@ class _Item:
 
     source: Source
     content: Frame | Skipped
+
+
+@dataclass(frozen=True, eq=False)
+class _Share:
+    """Pictures that are looked at together, with what thresholds, and what comes of it: as many results."""
+
+    items: Sequence[_Item]
+    confidence: float
+    iou: float
+    results: Future[list[Inspection | Skipped]] = field(default_factory=Future)
+
+    @property
+    def bytes(self) -> int:
+        return sum(map(_bytes, self.items))
 
 
 class Run:
@@ -112,7 +138,7 @@ class Run:
         self._model_ready = threading.Event()
         self._live = any(spec.droppable for spec, _ in sources)
         self._frames: Channel[_Item] = Channel(_WAITING_BYTES, _bytes, latest=self._live)
-        self._results: Channel[tuple[_Item, Inspection | Skipped]] = Channel(_WAITING_BYTES, lambda p: _bytes(p[0]))
+        self._results: Channel[_Share] = Channel(_WAITING_BYTES, lambda share: share.bytes)
         stages = (self._read, self._infer, self._write)
         self._threads = [threading.Thread(target=stage, name=stage.__name__, daemon=True) for stage in stages]
         for thread in self._threads:
@@ -237,15 +263,15 @@ class Run:
                 self.job.rules.check_names(model.info.names)
             self.model = replace(model.info, plugin=spec.id)
             self._model_ready.set()
-            number = 0
-            for items in self._admitted(max(1, model.batch)):
-                for item, result in self._inspect(model, self.model, items):
-                    if isinstance(result, Inspection):
-                        number += 1
-                        result = replace(result, number=number)
-                        self._note_thresholds(result)
-                    if not self._results.put((item, result)):
-                        return
+            most = max(1, model.batch)
+            if isinstance(model, ParallelModel) and not self._live:
+                self._infer_many(model.many(), self.model, most)
+            else:
+                for items in self._admitted(most):
+                    share = _Share(items, *self._thresholds)
+                    self._inspect(model, self.model, share)
+                    if not self._results.put(share):
+                        break
         except (Exception, SystemExit) as error:  # noqa: BLE001 - the guard of this stage
             self._fail(error, "The model failed")
         finally:
@@ -254,6 +280,20 @@ class Run:
             self._results.finish()
             if model is not None:
                 close(model, f"Model {self._model_spec.id}")
+
+    def _infer_many(self, model: ManyAtOnce, info: ModelInfo, most: int) -> None:
+        """Look at pictures from several threads; what comes of them is handed over in their order."""
+        free = threading.Semaphore(model.streams)
+        with ThreadPoolExecutor(model.streams, "_infer_many") as threads:
+            for items in self._admitted(most):
+                free.acquire()
+                if self._stopping.is_set():
+                    break
+                share = _Share(items, *self._thresholds)
+                share.results.add_done_callback(lambda _: free.release())
+                threads.submit(self._inspect, model, info, share)
+                if not self._results.put(share):
+                    break
 
     def _admitted(self, most: int) -> Iterator[Sequence[_Item]]:
         """What comes from the reader, ``most`` at once, halting while the run is paused, ending when it is stopped."""
@@ -267,36 +307,33 @@ class Run:
                 yield items[:many]
                 items = items[many:]
 
-    def _note_thresholds(self, inspection: Inspection) -> None:
-        """Keep from which picture on other thresholds were in force than those of the job."""
-        used = (inspection.confidence, inspection.iou)
-        if used != self._used:
-            self._used = used
-            self.changes.append({"number": inspection.number, "confidence": used[0], "iou": used[1]})
-            logger.info("From picture %d on: confidence %g, IoU %g", inspection.number, *used)
+    def _inspect(self, model: Model | ManyAtOnce, info: ModelInfo, share: _Share) -> None:
+        """Find the share's results; none where the model fails, which ends the run."""
+        results: list[Inspection | Skipped] = []
+        try:
+            results += self._results_of(model, info, share)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - the guard of this stage
+            self._fail(error, "The model failed")
+            self._frames.close()
+        finally:
+            share.results.set_result(results)
 
-    def _inspect(
-        self, model: Model, info: ModelInfo, items: Sequence[_Item]
-    ) -> Iterable[tuple[_Item, Inspection | Skipped]]:
-        frames = [item.content for item in items if isinstance(item.content, Frame)]
-        confidence, iou = self._thresholds
+    def _results_of(self, model: Model | ManyAtOnce, info: ModelInfo, share: _Share) -> Iterator[Inspection | Skipped]:
+        images = [item.content.image for item in share.items if isinstance(item.content, Frame)]
         began = time.perf_counter()
-        found = iter(model.predict([frame.image for frame in frames], confidence, iou) if frames else ())
-        share = (time.perf_counter() - began) * 1000 / max(1, len(frames))
-        for item in items:
+        found = iter(model.predict(images, share.confidence, share.iou) if images else ())
+        inferred = (time.perf_counter() - began) * 1000 / max(1, len(images))
+        for item in share.items:
             content = item.content
             if isinstance(content, Skipped):
-                yield item, content
+                yield content
                 continue
             began = time.perf_counter()
             detections = tuple(next(found))
             verdict = judge(detections, self.job.rules)
             judged = (time.perf_counter() - began) * 1000
-            timings = Timings(content.read_ms, share, content.read_ms + share + judged)
-            yield (
-                item,
-                Inspection(content, detections, verdict, info, timings, confidence=confidence, iou=iou, time=now()),
-            )
+            timings = Timings(content.read_ms, inferred, content.read_ms + inferred + judged)
+            yield Inspection(content, detections, verdict, info, timings, confidence=share.confidence, iou=share.iou)
 
     # writer
 
@@ -330,17 +367,13 @@ class Run:
         self._save_run("running")
         exporters = self._open_exporters(model)
         unsafe: list[_Item] = []  # added, but not yet on disk
+
+        def idle() -> None:
+            journal.tick()
+            _acknowledge(journal, unsafe)
+
         try:
-            while True:
-                try:
-                    pair = self._results.get(_TICK)
-                except TimeoutError:
-                    journal.tick()
-                    _acknowledge(journal, unsafe)
-                    continue
-                if pair is None:
-                    break
-                item, result = pair
+            for item, result in self._arriving(idle):
                 if isinstance(result, Skipped):
                     journal.add_skipped(run, result)
                     self._report(result.reason if result.name in result.reason else f"{result.name}: {result.reason}")
@@ -363,6 +396,34 @@ class Run:
             journal.finish(run, state, asdict(self.counts))
             _acknowledge(journal, unsafe)
             self._save_run(state)
+
+    def _arriving(self, idle: Callable[[], None]) -> Iterator[tuple[_Item, Inspection | Skipped]]:
+        """Results in the order of their pictures, numbered and dated; ``idle`` is called while there are none."""
+        number = 0
+        while True:
+            try:
+                share = self._results.get(_TICK)
+            except TimeoutError:
+                idle()
+                continue
+            if share is None:
+                return
+            while not wait([share.results], _TICK).done:
+                idle()
+            for item, result in zip(share.items, share.results.result(), strict=False):
+                if isinstance(result, Inspection):
+                    number += 1
+                    result = replace(result, number=number, time=now())
+                    self._note_thresholds(result)
+                yield item, result
+
+    def _note_thresholds(self, inspection: Inspection) -> None:
+        """Keep from which picture on other thresholds were in force than those of the job."""
+        used = (inspection.confidence, inspection.iou)
+        if used != self._used:
+            self._used = used
+            self.changes.append({"number": inspection.number, "confidence": used[0], "iou": used[1]})
+            logger.info("From picture %d on: confidence %g, IoU %g", inspection.number, *used)
 
     def _open_exporters(self, model: ModelInfo) -> list[tuple[ExporterSpec, Exporter]]:
         if self.output is None:

@@ -8,8 +8,12 @@ second, a folder may hold dozens of shapes.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from functools import lru_cache
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -64,25 +68,22 @@ class OpenVinoModel:
             Refused: the network cannot be converted.
             InspectorError, ImportError, OSError, RuntimeError: OpenVINO does not work here.
         """
-        self._precision = "f32" if precision == "auto" else precision
-        if self._precision == "bf16" and "BF16" not in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        precision = "f32" if precision == "auto" else precision
+        if precision == "bf16" and "BF16" not in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
             raise InputError("precision bf16 is not for this processor; leave it off")
-        self._weights, self._layers, self._limit = weights, tuple(layers), max_detections
-        self._any = True
+        convert: Callable[[str], Converted] | None = None
         try:
             opened = converted.find(weights, layers)
         except converted.Refused:
             if not fixed:
                 raise
-            self._any = False
-            opened = converted.find(weights, layers, "64x64")  # the smallest; for what is to be known of it
+            convert = partial(converted.find, weights, layers)
+            opened = convert("64x64")  # the smallest; for what is to be known of it
         if opened.end_to_end:
             raise converted.Refused(
                 f"{weights.name} has a head that needs no suppression, which OpenVINO does not read"
             )
-        self._opened = opened
-        self._imgsz = -(-(imgsz or opened.imgsz) // opened.stride) * opened.stride
-        self._networks: dict[tuple[int, int] | None, _Network] = {}
+        self._opened, self._precision, self._limit = opened, precision, max_detections
         self.batch = batch or 1
         self.info = ModelInfo(
             file=weights.name,
@@ -90,39 +91,43 @@ class OpenVinoModel:
             architecture=opened.architecture,
             names=opened.names,
             plugin="yolo11",
-            runtime="openvino" if self._precision == "f32" else f"openvino {self._precision}",
+            runtime="openvino" if precision == "f32" else f"openvino {precision}",
             device="cpu",
-            imgsz=self._imgsz,
+            imgsz=-(-(imgsz or opened.imgsz) // opened.stride) * opened.stride,
         )
-        if self._any:
+        self._one = _Networks(opened, precision, 1, convert)
+        self._many = _Networks(opened, precision, _streams(os.cpu_count() or 1), convert)
+        if convert is None:
             self._warm()
 
     def predict(self, images: Sequence[NDArray[np.uint8]], confidence: float, iou: float) -> list[list[Detection]]:
         """Find defects; see :class:`inspector.api.Model`."""
-        found = []
-        for image in images:
-            fit = decode.Fit.of(image.shape[0], image.shape[1], self._imgsz, self._opened.stride)
-            prediction, prototypes = self._run(image, fit)
-            found.append(
-                decode.decode(
-                    prediction,
-                    prototypes,
-                    fit,
-                    self._opened.names,
-                    confidence,
-                    iou,
-                    self._limit,
-                )
-            )
-        return found
+        return self._predict(self._one, images, confidence, iou)
+
+    def many(self) -> _Many:
+        """See :class:`inspector.api.ParallelModel`."""
+        return _Many(self._many.streams, partial(self._predict, self._many))
 
     def close(self) -> None:
         """Free the networks' memory."""
-        self._networks.clear()
+        self._one.clear()
+        self._many.clear()
 
-    def _run(self, image: NDArray[np.uint8], fit: decode.Fit) -> tuple[decode.Floats, decode.Floats]:
+    def _predict(
+        self, networks: _Networks, images: Sequence[NDArray[np.uint8]], confidence: float, iou: float
+    ) -> list[list[Detection]]:
+        found = []
+        for image in images:
+            fit = decode.Fit.of(image.shape[0], image.shape[1], self.info.imgsz, self._opened.stride)
+            with self._explained(fit), networks.at(fit.input_height, fit.input_width).outputs(image, fit) as outputs:
+                found.append(decode.decode(*outputs, fit, self.info.names, confidence, iou, self._limit))
+        return found
+
+    @contextmanager
+    def _explained(self, fit: decode.Fit) -> Iterator[None]:
+        """What OpenVINO complains of, as a sentence."""
         try:
-            return self._network(fit.input_height, fit.input_width).run(image, fit)
+            yield
         except (RuntimeError, MemoryError) as error:
             reason = str(error).strip().rpartition("\n")[2]
             shape = f"{fit.input_width}x{fit.input_height}"
@@ -132,50 +137,80 @@ class OpenVinoModel:
                 f"OpenVINO cannot compute {self.info.file} for a picture of {shape} ({reason}); use the runtime torch"
             ) from error
 
-    def _network(self, height: int, width: int) -> _Network:
-        """The network for inputs of this shape."""
-        known = self._networks.get((height, width))
-        if known is not None:
-            return known
-        if self._any and len(self._networks) >= _SHAPES:
-            if None not in self._networks:
-                self._networks[None] = _Network.compiled(self._opened, self._precision, None)
-            return self._networks[None]
-        if len(self._networks) >= _SHAPES:
-            del self._networks[next(iter(self._networks))]
-        opened = self._opened if self._any else converted.find(self._weights, self._layers, f"{height}x{width}")
-        network = self._networks[height, width] = _Network.compiled(opened, self._precision, (height, width))
-        return network
-
     def _warm(self) -> None:
         """Take up what was used last at this input size, before the first picture comes."""
         for name in self._opened.blobs():
             shape = _shape_of(name)
-            if shape is not None and max(shape) == self._imgsz and name == _blob_name(shape, self._precision):
-                self._network(*shape)
-                return
+            if shape is not None and max(shape) == self.info.imgsz:
+                for networks in (self._one, self._many):
+                    if name == networks.blob_name(shape):
+                        networks.at(*shape)
+                        return
 
 
-class _Network:
-    """A compiled network with its input's memory."""
+@dataclass(frozen=True)
+class _Many:
+    """A model's view for several threads; see :class:`inspector.api.ManyAtOnce`."""
 
-    def __init__(self, compiled: Any) -> None:
-        self._request = compiled.create_infer_request()
-        self._pixels = np.empty((0, 0, 0, 3), np.uint8)
+    streams: int
+    predict: Callable[[Sequence[NDArray[np.uint8]], float, float], list[list[Detection]]]
 
-    @classmethod
-    def compiled(cls, opened: Converted, precision: str, shape: tuple[int, int] | None) -> _Network:
+
+class _Networks:
+    """A checkpoint's compiled networks, made when they are needed; any thread may ask.
+
+    Args:
+        streams: pictures that are computed at once, each by a share of the threads.
+        convert: makes the entry for a shape, where a network holds for one only.
+    """
+
+    def __init__(
+        self, opened: Converted, precision: str, streams: int, convert: Callable[[str], Converted] | None
+    ) -> None:
+        self._opened, self._precision, self.streams, self._convert = opened, precision, streams, convert
+        self._compiled: dict[tuple[int, int] | None, _Network] = {}
+        self._making = threading.Lock()
+
+    def at(self, height: int, width: int) -> _Network:
+        """The network for inputs of this shape."""
+        network = self._compiled.get((height, width))
+        if network is None:
+            with self._making:
+                network = self._made(height, width)
+        return network
+
+    def clear(self) -> None:
+        self._compiled.clear()
+
+    def blob_name(self, shape: tuple[int, int] | None) -> str:
+        """Such as ``384x640-f32-2-1a2b3c4d``: shape, precision, streams, processor."""
+        inputs = "any" if shape is None else f"{shape[0]}x{shape[1]}"
+        return f"{inputs}-{self._precision}-{self.streams}-{_processor()}"
+
+    def _made(self, height: int, width: int) -> _Network:
+        shape: tuple[int, int] | None = (height, width)
+        if shape not in self._compiled and len(self._compiled) >= _SHAPES:
+            if self._convert is None:
+                shape = None
+            else:
+                del self._compiled[next(iter(self._compiled))]
+        if shape not in self._compiled:
+            opened = self._opened if self._convert is None else self._convert(f"{height}x{width}")
+            self._compiled[shape] = _Network(self._compile(opened, shape))
+        return self._compiled[shape]
+
+    def _compile(self, opened: Converted, shape: tuple[int, int] | None) -> Any:
         """The network of ``opened`` for inputs of ``shape`` (height, width) or, with None, of any."""
         settings = {
-            "INFERENCE_PRECISION_HINT": precision,
-            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_PRECISION_HINT": self._precision,
+            "NUM_STREAMS": self.streams,
             "ENABLE_CPU_PINNING": False,  # what else works on these cores would wait for us, and we for it
         }
-        name = _blob_name(shape, precision)
+        name = self.blob_name(shape)
         blob = opened.blob(name)
         if blob is not None:
             try:
-                return cls(_core().import_model(blob, "CPU", settings))
+                return _core().import_model(blob, "CPU", settings)
             except RuntimeError:
                 pass  # made by another build of OpenVINO
         model = _with_pixels(_core().read_model(opened.network))
@@ -183,10 +218,35 @@ class _Network:
             model.reshape([1, *shape, 3])
         made = _core().compile_model(model, "CPU", settings)
         opened.keep(name, made.export_model().getvalue())
-        return cls(made)
+        return made
+
+
+class _Network:
+    """A compiled network and those of its requests that nobody uses."""
+
+    def __init__(self, compiled: Any) -> None:
+        self._compiled = compiled
+        self._idle: list[_Request] = []
+
+    @contextmanager
+    def outputs(self, image: NDArray[np.uint8], fit: decode.Fit) -> Iterator[tuple[decode.Floats, decode.Floats]]:
+        """Predictions and mask prototypes of one picture, in memory that is taken again afterwards."""
+        try:
+            request = self._idle.pop()
+        except IndexError:
+            request = _Request(self._compiled)
+        yield request.run(image, fit)
+        self._idle.append(request)
+
+
+class _Request:
+    """One picture at work, with its memory."""
+
+    def __init__(self, compiled: Any) -> None:
+        self._request = compiled.create_infer_request()
+        self._pixels = np.empty((0, 0, 0, 3), np.uint8)
 
     def run(self, image: NDArray[np.uint8], fit: decode.Fit) -> tuple[decode.Floats, decode.Floats]:
-        """Predictions and mask prototypes of one picture, in memory that the next picture takes again."""
         if self._pixels.shape[1:3] != (fit.input_height, fit.input_width):
             self._pixels = np.empty((1, fit.input_height, fit.input_width, 3), np.uint8)
             self._request.set_input_tensor(openvino.Tensor(self._pixels, shared_memory=True))
@@ -194,6 +254,11 @@ class _Network:
         self._request.start_async()
         self._request.wait()
         return self._request.get_tensor("output0").data[0], self._request.get_tensor("output1").data[0]
+
+
+def _streams(cores: int) -> int:
+    """How many pictures to compute at once for the most a second."""
+    return cores if cores <= 4 else min(8, max(4, cores // 2))
 
 
 @lru_cache(maxsize=1)
@@ -211,14 +276,11 @@ def _with_pixels(model: Any) -> Any:
     return steps.build()
 
 
-def _blob_name(shape: tuple[int, int] | None, precision: str) -> str:
-    """Such as ``384x640-f32-1a2b3c4d``, where the last word is for the processor."""
-    core = _core()
-    processor = (
-        f"{core.get_property('CPU', 'FULL_DEVICE_NAME')} {core.get_property('CPU', 'OPTIMIZATION_CAPABILITIES')}"
-    )
-    inputs = "any" if shape is None else f"{shape[0]}x{shape[1]}"
-    return f"{inputs}-{precision}-{hashlib.sha256(processor.encode()).hexdigest()[:8]}"
+@lru_cache(maxsize=1)
+def _processor() -> str:
+    """A word for the processor."""
+    told = (_core().get_property("CPU", name) for name in ("FULL_DEVICE_NAME", "OPTIMIZATION_CAPABILITIES"))
+    return hashlib.sha256(" ".join(map(str, told)).encode()).hexdigest()[:8]
 
 
 def _shape_of(name: str) -> tuple[int, int] | None:

@@ -4,6 +4,7 @@ import json
 import runpy
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -138,7 +139,7 @@ def test_shapes_beyond_the_third_share_a_network(both, picture):
     ours = both[0]
     for height in (320, 288, 256, 224, 192, 160, 320):
         check(*both, picture(height, 320), 0.25, 0.45)
-    assert len(ours._networks) == 4 and None in ours._networks
+    assert len(ours._one._compiled) == 4 and None in ours._one._compiled
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -187,6 +188,25 @@ def test_many_pictures_at_once(both, picture):
     assert ours.predict([], 0.2, 0.5) == []
 
 
+def test_several_threads_at_once(both, picture):
+    """More pictures than shapes that get a network, from more threads than there are streams."""
+    ours, _ = both
+    many = ours.many()
+    images = [picture(240 + 32 * (n % 5), 320)[:: (-1) ** n] for n in range(20)]
+    with ThreadPoolExecutor(many.streams + 2) as threads:
+        found = list(threads.map(lambda image: many.predict([image], 0.25, 0.45)[0], images))
+    for image, at_once in zip(images, found, strict=True):
+        (alone,) = ours.predict([image], 0.25, 0.45)
+        assert len(at_once) == len(alone) >= 5
+        for one, other in zip(at_once, alone, strict=True):
+            assert np.allclose(one.box, other.box, atol=0.01) and abs(one.score - other.score) < 1e-4
+
+
+def test_the_number_of_streams():
+    counts = [openvino_runner._streams(cores) for cores in (1, 2, 4, 6, 8, 16, 64)]
+    assert counts == [1, 2, 4, 4, 4, 8, 8]
+
+
 def test_options(checkpoints, picture):
     weights = checkpoints("yolo11n-seg")
     ours = OpenVinoModel(weights, imgsz=250, max_detections=3, batch=4)
@@ -203,14 +223,17 @@ def test_what_was_compiled_is_taken_up_before_the_first_picture(checkpoints, pic
     def not_needed(*_):
         raise AssertionError("it was compiled again")
 
-    monkeypatch.setattr(openvino_runner, "_with_pixels", not_needed)
-    again = OpenVinoModel(weights)
-    assert list(again._networks) == [(256, 320)]
-    found = again.predict([picture(240, 320)], 0.25, 0.45)[0]
-    assert [d.box for d in found] == [d.box for d in expected] and len(found) >= 5
-    assert OpenVinoModel(weights, imgsz=640)._networks == {}
-    monkeypatch.undo()
+    with monkeypatch.context() as patched:
+        patched.setattr(openvino_runner, "_with_pixels", not_needed)
+        again = OpenVinoModel(weights)
+        assert list(again._one._compiled) == [(256, 320)]
+        found = again.predict([picture(240, 320)], 0.25, 0.45)[0]
+        assert [d.box for d in found] == [d.box for d in expected] and len(found) >= 5
+        assert OpenVinoModel(weights, imgsz=640)._one._compiled == {}
     (blob,) = first._opened.blobs()
+    first.many().predict([picture(240, 320)], 0.25, 0.45)
+    again = OpenVinoModel(weights)
+    assert list(again._many._compiled) == [(256, 320)] and not again._one._compiled
     first._opened.keep(blob, b"from another build of OpenVINO")
     assert check(OpenVinoModel(weights), TorchModel(weights, "cpu"), picture(240, 320), 0.25, 0.45) >= 5
 
@@ -232,7 +255,7 @@ def test_memory_that_does_not_suffice_is_said(both, picture, monkeypatch):
         def run(*_):
             raise RuntimeError(f"Exception from cpu.cpp:1:\n{message}")
 
-        monkeypatch.setattr(openvino_runner._Network, "run", run)
+        monkeypatch.setattr(openvino_runner._Request, "run", run)
 
     fail("std::bad_alloc")
     with pytest.raises(InputError, match="Not enough memory for a picture of 320x320; choose a smaller imgsz"):
