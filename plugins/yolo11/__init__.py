@@ -99,17 +99,10 @@ def inspector_models() -> list[ModelSpec]:
                     "auto",
                     Text("Precision", "精度"),
                     Text(
-                        "Of OpenVINO on the CPU; auto: f32. bf16 is faster where the processor has it, and less exact",
-                        "用于 CPU 上的 OpenVINO；auto：f32。bf16 在支持的处理器上更快，但精度略低",
+                        "auto: f32. Faster, less exact: f16 on CUDA devices; bf16 with OpenVINO, where the processor has it",
+                        "auto：f32。更快但精度略低：CUDA 设备可用 f16；OpenVINO 在支持的处理器上可用 bf16",
                     ),
-                    choices=("auto", "f32", "bf16"),
-                ),
-                Option(
-                    "half",
-                    bool,
-                    False,
-                    Text("16-bit floats", "半精度"),
-                    Text("Faster on CUDA devices; not for the CPU", "在 CUDA 设备上更快；不支持 CPU"),
+                    choices=("auto", "f32", "f16", "bf16"),
                 ),
                 Option(
                     "max_detections",

@@ -19,7 +19,6 @@ def open_model(
     layers: Sequence[LayerSpec],
     runtime: str = "auto",
     precision: str = "auto",
-    half: bool = False,
     **options: Any,
 ) -> Model:
     """Open ``weights`` with the runtime that fits.
@@ -28,8 +27,7 @@ def open_model(
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         runtime: ``openvino``, ``torch``, or ``auto``: OpenVINO on the CPU, unless it is missing or refuses the network;
             then torch, and the log says why.
-        precision: see :class:`inspector_plugins.yolo11.openvino_runner.OpenVinoModel`.
-        half: compute in 16 bit, on CUDA only.
+        precision: ``auto`` and ``f32`` anywhere, ``bf16`` and ``int8`` with OpenVINO, ``f16`` on CUDA devices.
         options: ``imgsz``, ``max_detections``, ``batch``.
 
     Raises:
@@ -38,7 +36,7 @@ def open_model(
     place = "cpu" if runtime == "openvino" and device == "auto" else devices.choose(device)
     if runtime == "openvino" and place != "cpu":
         raise InputError(f"The runtime openvino computes on the CPU, not on {device}; leave one of the two off")
-    if runtime != "torch" and place == "cpu" and not half:
+    if runtime != "torch" and place == "cpu" and precision != "f16":
         try:
             from inspector_plugins.yolo11.openvino_runner import OpenVinoModel
 
@@ -50,8 +48,8 @@ def open_model(
             if runtime == "openvino":
                 raise InputError(f"{weights.name} does not run with OpenVINO: {reason}; leave out runtime") from error
             logger.warning("%s runs with torch, since OpenVINO cannot: %s", weights.name, reason)
-    if precision == "bf16":
-        raise InputError("precision bf16 is for the runtime openvino on the CPU; leave it off")
+    if precision in ("bf16", "int8"):
+        raise InputError(f"precision {precision} is for the runtime openvino on the CPU; leave it off")
     from inspector_plugins.yolo11.torch_runner import TorchModel
 
-    return TorchModel(weights, place, layers, half=half, **options)
+    return TorchModel(weights, place, layers, precision=precision, **options)

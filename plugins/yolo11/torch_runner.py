@@ -14,8 +14,10 @@ from inspector.api import Detection, InputError, LayerSpec, ModelInfo, prepare_t
 prepare_torch()
 
 import torch
+from torch import Tensor
 
 from inspector_plugins.yolo11 import build, checkpoint, decode, devices
+from inspector_plugins.yolo11.recording import Outputs, Recorded
 
 _BATCH_ON_CUDA = 8
 
@@ -34,7 +36,7 @@ class TorchModel:
         device: str,
         layers: Sequence[LayerSpec] = (),
         imgsz: int | None = None,
-        half: bool = False,
+        precision: str = "auto",
         max_detections: int = 300,
         batch: int | None = None,
     ) -> None:
@@ -45,7 +47,7 @@ class TorchModel:
             device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
             layers: layers of plugins that the checkpoint may contain.
             imgsz: side length to which pictures are scaled, rounded up to the stride; None: as trained.
-            half: compute in 16 bit, on CUDA only.
+            precision: ``f32`` (``auto`` is the same) or ``f16``, on CUDA only.
             max_detections: most detections a picture.
             batch: pictures computed at once; None: by the device.
 
@@ -53,13 +55,13 @@ class TorchModel:
             InputError: for a file, device or option that cannot be used.
         """
         place = devices.choose(device)
-        if half and place == "cpu":
-            raise InputError("half needs a CUDA device and this run computes on the CPU; leave it off")
+        if precision == "f16" and place == "cpu":
+            raise InputError("precision f16 needs a CUDA device and this run computes on the CPU; leave it off")
         opened = checkpoint.load(weights, layers)
         self._stride, self._limit = opened.stride, max_detections
         self._imgsz = -(-(imgsz or opened.imgsz) // opened.stride) * opened.stride
         self._names = opened.names
-        self._type = torch.float16 if half else torch.float32
+        self._type = torch.float16 if precision == "f16" else torch.float32
         self.batch = batch or (_BATCH_ON_CUDA if place.startswith("cuda") else 1)
         self.info = ModelInfo(
             file=weights.name,
@@ -67,7 +69,7 @@ class TorchModel:
             architecture=opened.architecture,
             names=opened.names,
             plugin="yolo11",
-            runtime="torch",
+            runtime="torch f16" if precision == "f16" else "torch",
             device=place,
             imgsz=self._imgsz,
         )
@@ -78,6 +80,7 @@ class TorchModel:
             self._network: Any = build.prepare_for_inference(opened.model).to(place, self._type)
             self._network.to(memory_format=torch.channels_last)
             self._end_to_end = bool(self._network.end2end)
+            self._computed = self._compute if place == "cpu" else Recorded(self._compute)
             prediction, prototypes = self._run(np.zeros((1, 2 * self._stride, 2 * self._stride, 3), np.uint8))
             expected = 6 if self._end_to_end else 4 + len(self._names)
             if prediction.shape[2 if self._end_to_end else 1] != expected + prototypes.shape[1]:
@@ -119,9 +122,8 @@ class TorchModel:
         """The network's output for (N, H, W, 3) uint8 BGR: predictions and mask prototypes, float32, N first."""
         try:
             with torch.inference_mode():
-                batch = torch.from_numpy(pixels).to(self.info.device).flip(-1).permute(0, 3, 1, 2)
-                (prediction, prototypes), _ = self._network(batch.to(self._type).div_(255))
-                return prediction.float().cpu().numpy(), prototypes.float().cpu().numpy()
+                prediction, prototypes = self._computed(torch.from_numpy(pixels).to(self.info.device))
+                return prediction.cpu().numpy(), prototypes.cpu().numpy()
         except RuntimeError as error:
             if isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error):
                 count, height, width = pixels.shape[:3]
@@ -131,8 +133,16 @@ class TorchModel:
                 ) from error
             raise
 
+    def _compute(self, pixels: Tensor) -> Outputs:
+        """As :meth:`_run`, on the device."""
+        batch = pixels.flip(-1).permute(0, 3, 1, 2)
+        (prediction, prototypes), _ = self._network(batch.to(self._type).div_(255))
+        return prediction.float(), prototypes.float()
+
     def close(self) -> None:
         """Free the network's memory."""
         self._network = None
+        if isinstance(self._computed, Recorded):
+            self._computed.clear()
         if self.info.device != "cpu":
             torch.cuda.empty_cache()

@@ -288,7 +288,7 @@ def test_the_choice(options, kind, runtime):
 @pytest.mark.parametrize(
     "options, complaint",
     [
-        ({"half": True}, "half needs a CUDA device"),
+        ({"precision": "f16"}, "precision f16 needs a CUDA device"),
         ({"runtime": "torch", "precision": "bf16"}, "precision bf16 is for the runtime openvino"),
         ({"device": "cuda:99"}, "cuda:99 was asked for"),
         ({"device": "gpu"}, "Unknown device 'gpu'"),

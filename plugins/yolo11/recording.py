@@ -1,0 +1,69 @@
+"""CUDA graphs: what the processor tells the graphics card for one shape of input, told once and repeated as a whole.
+
+A small network is a few hundred kernels, and telling them one by one takes longer than computing them.
+Source: PyTorch's notes on CUDA semantics, section CUDA graphs.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+logger = logging.getLogger(__name__)
+_SHAPES = 4  # each keeps its activations in the card's memory
+_WARM_UP = 3  # calls, in which libraries choose their kernels
+
+Outputs = tuple[Tensor, ...]
+
+
+class Recorded:
+    """Computes ``compute``, recorded from the second call of a shape on, where the device can.
+
+    Args:
+        compute: of a tensor of a fixed shape on a CUDA device; its results lie on that device.
+    """
+
+    def __init__(self, compute: Callable[[Tensor], Outputs]) -> None:
+        self._compute = compute
+        self._seen: set[tuple[int, ...]] = set()
+        self._graphs: dict[tuple[int, ...], tuple[torch.cuda.CUDAGraph, Tensor, Outputs]] = {}
+        self._possible = True
+
+    def __call__(self, given: Tensor) -> Outputs:
+        """What ``compute`` gives, in memory that the next call may write again."""
+        shape = tuple(given.shape)
+        if shape not in self._graphs and self._possible and shape in self._seen and len(self._graphs) < _SHAPES:
+            self._record(given)
+        self._seen.add(shape)
+        if shape not in self._graphs:
+            return self._compute(given)
+        graph, place, results = self._graphs[shape]
+        place.copy_(given)
+        graph.replay()
+        return results
+
+    def clear(self) -> None:
+        """Free the recordings' memory."""
+        self._graphs.clear()
+
+    def _record(self, given: Tensor) -> None:
+        try:
+            with torch.cuda.device(given.device):
+                place = given.clone()
+                side = torch.cuda.Stream()
+                side.wait_stream(torch.cuda.current_stream())
+                with torch.cuda.stream(side):
+                    for _ in range(_WARM_UP):
+                        self._compute(place)
+                torch.cuda.current_stream().wait_stream(side)
+                graph = torch.cuda.CUDAGraph()
+                with torch.cuda.graph(graph):
+                    results = self._compute(place)
+            self._graphs[tuple(given.shape)] = (graph, place, results)
+        except (AssertionError, RuntimeError, ValueError) as error:
+            self._possible = False
+            reason = str(error).partition("\n")[0]
+            logger.info("This network cannot be recorded as a CUDA graph and runs without: %s", reason)
