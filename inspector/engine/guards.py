@@ -14,14 +14,15 @@ logger = logging.getLogger(__name__)
 
 
 class Guard(AbstractContextManager["Guard"]):
-    """Hands an exception to ``report`` instead of raising it."""
+    """Hands an exception to ``report`` instead of raising it; ``failed`` says whether there was one."""
 
     def __init__(self, report: Callable[[Exception | SystemExit], None]) -> None:
-        self._report = report
+        self._report, self.failed = report, False
 
     def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> bool:
         if not isinstance(error, Exception | SystemExit):
             return False
+        self.failed = True
         self._report(error)
         return True
 

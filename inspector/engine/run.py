@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from inspector.api import (
-    Exporter,
     ExporterSpec,
     LayerSpec,
     ManyAtOnce,
@@ -25,11 +23,13 @@ from inspector.api import (
     SourceSpec,
 )
 from inspector.channel import Channel
-from inspector.domain import Frame, InputError, Inspection, InspectorError, Job, ModelInfo, Skipped, Timings, judge
+from inspector.domain import Frame, InputError, Inspection, InspectorError, Job, ModelInfo, Skipped
+from inspector.engine.exporting import Exporters
 from inspector.engine.gate import Gate
-from inspector.engine.guards import Guard, close, describe
+from inspector.engine.guards import close, describe
 from inspector.engine.pace import Pace
 from inspector.engine.record import Counts, new_folder, now, save_run
+from inspector.engine.work import Item, Share
 
 if TYPE_CHECKING:
     from inspector.engine.engine import Engine
@@ -64,28 +64,6 @@ class Journal(Protocol):
     def tick(self) -> None: ...
     def finish(self, run: int, state: str, counts: Mapping[str, int]) -> None: ...
     def close(self) -> None: ...
-
-
-@dataclass(frozen=True, eq=False)
-class _Item:
-    """A picture on its way, with the source it came from."""
-
-    source: Source
-    content: Frame | Skipped
-
-
-@dataclass(frozen=True, eq=False)
-class _Share:
-    """Pictures that are looked at together, with what thresholds, and what comes of it: as many results."""
-
-    items: Sequence[_Item]
-    confidence: float
-    iou: float
-    results: Future[list[Inspection | Skipped]] = field(default_factory=Future)
-
-    @property
-    def bytes(self) -> int:
-        return sum(map(_bytes, self.items))
 
 
 class Run:
@@ -123,12 +101,13 @@ class Run:
         self.history_id: int | None = None
         self.problems: list[str] = []
         self.failure: Exception | None = None
-        self.files: list[Path] = []
+        self._exporters = Exporters(self._report)
+        self.files = self._exporters.files
         self.model: ModelInfo | None = None
         self.started = now()
         self.ended = ""
         self._engine, self._sources, self._model_spec, self._model_options = engine, sources, model, model_options
-        self._exporters, self._on_result = exporters, on_result
+        self._exporter_specs, self._on_result = exporters, on_result
         self._thresholds = self._used = (job.confidence, job.iou)
         self.changes: list[dict[str, float]] = []
         self._opened = False  # the sources; a later failure leaves something to save
@@ -137,8 +116,8 @@ class Run:
         self._reader_ready = threading.Event()
         self._model_ready = threading.Event()
         self._live = any(spec.droppable for spec, _ in sources)
-        self._frames: Channel[_Item] = Channel(_WAITING_BYTES, _bytes, latest=self._live)
-        self._results: Channel[_Share] = Channel(_WAITING_BYTES, lambda share: share.bytes)
+        self._frames: Channel[Item] = Channel(_WAITING_BYTES, lambda item: item.bytes, latest=self._live)
+        self._results: Channel[Share] = Channel(_WAITING_BYTES, lambda share: share.bytes)
         stages = (self._read, self._infer, self._write)
         self._threads = [threading.Thread(target=stage, name=stage.__name__, daemon=True) for stage in stages]
         for thread in self._threads:
@@ -212,7 +191,7 @@ class Run:
                     if isinstance(content, Frame) and content.seconds is None:
                         stills = max(stills, content.index + 1)
                         content = replace(content, index=before + content.index) if before else content
-                    if not self._frames.put(_Item(source, content)):
+                    if not self._frames.put(Item(source, content)):
                         return
                 before += stills
                 opened.pop(0)
@@ -268,7 +247,7 @@ class Run:
                 self._infer_many(model.many(), self.model, most)
             else:
                 for items in self._admitted(most):
-                    share = _Share(items, *self._thresholds)
+                    share = Share(items, *self._thresholds)
                     self._inspect(model, self.model, share)
                     if not self._results.put(share):
                         break
@@ -289,13 +268,13 @@ class Run:
                 free.acquire()
                 if self._stopping.is_set():
                     break
-                share = _Share(items, *self._thresholds)
+                share = Share(items, *self._thresholds)
                 share.results.add_done_callback(lambda _: free.release())
                 threads.submit(self._inspect, model, info, share)
                 if not self._results.put(share):
                     break
 
-    def _admitted(self, most: int) -> Iterator[Sequence[_Item]]:
+    def _admitted(self, most: int) -> Iterator[Sequence[Item]]:
         """What comes from the reader, ``most`` at once, halting while the run is paused, ending when it is stopped."""
         while items := self._frames.take(most):
             while items:
@@ -307,33 +286,16 @@ class Run:
                 yield items[:many]
                 items = items[many:]
 
-    def _inspect(self, model: Model | ManyAtOnce, info: ModelInfo, share: _Share) -> None:
+    def _inspect(self, model: Model | ManyAtOnce, info: ModelInfo, share: Share) -> None:
         """Find the share's results; none where the model fails, which ends the run."""
         results: list[Inspection | Skipped] = []
         try:
-            results += self._results_of(model, info, share)
+            results += share.inspected(model, info, self.job.rules)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - the guard of this stage
             self._fail(error, "The model failed")
             self._frames.close()
         finally:
             share.results.set_result(results)
-
-    def _results_of(self, model: Model | ManyAtOnce, info: ModelInfo, share: _Share) -> Iterator[Inspection | Skipped]:
-        images = [item.content.image for item in share.items if isinstance(item.content, Frame)]
-        began = time.perf_counter()
-        found = iter(model.predict(images, share.confidence, share.iou) if images else ())
-        inferred = (time.perf_counter() - began) * 1000 / max(1, len(images))
-        for item in share.items:
-            content = item.content
-            if isinstance(content, Skipped):
-                yield content
-                continue
-            began = time.perf_counter()
-            detections = tuple(next(found))
-            verdict = judge(detections, self.job.rules)
-            judged = (time.perf_counter() - began) * 1000
-            timings = Timings(content.read_ms, inferred, content.read_ms + inferred + judged)
-            yield Inspection(content, detections, verdict, info, timings, confidence=share.confidence, iou=share.iou)
 
     # writer
 
@@ -365,8 +327,10 @@ class Run:
         if not self.paused:
             self._pace.go()
         self._save_run("running")
-        exporters = self._open_exporters(model)
-        unsafe: list[_Item] = []  # added, but not yet on disk
+        if self.output is not None:
+            info = RunInfo(self.job, model, self.title, self.started, self.total)
+            self._exporters.open(self._exporter_specs, self.output, info)
+        unsafe: list[Item] = []  # added, but not yet on disk
 
         def idle() -> None:
             journal.tick()
@@ -379,7 +343,7 @@ class Run:
                     self._report(result.reason if result.name in result.reason else f"{result.name}: {result.reason}")
                 else:
                     journal.add(run, result)
-                    self._export(exporters, result)
+                    self._exporters.write(result)
                 if hasattr(item.source, "done"):
                     unsafe.append(item)
                 _acknowledge(journal, unsafe)
@@ -387,9 +351,7 @@ class Run:
                 if self._on_result is not None:
                     self._on_result(result)
         finally:
-            for spec, exporter in exporters:
-                with self._guard(spec):
-                    self.files += exporter.close()
+            self._exporters.close()
             self.ended = now()
             self._pace.halt()
             state = "failed" if self.failure else "stopped" if self._stopping.is_set() else "done"
@@ -397,7 +359,7 @@ class Run:
             _acknowledge(journal, unsafe)
             self._save_run(state)
 
-    def _arriving(self, idle: Callable[[], None]) -> Iterator[tuple[_Item, Inspection | Skipped]]:
+    def _arriving(self, idle: Callable[[], None]) -> Iterator[tuple[Item, Inspection | Skipped]]:
         """Results in the order of their pictures, numbered and dated; ``idle`` is called while there are none."""
         number = 0
         while True:
@@ -425,30 +387,6 @@ class Run:
             self.changes.append({"number": inspection.number, "confidence": used[0], "iou": used[1]})
             logger.info("From picture %d on: confidence %g, IoU %g", inspection.number, *used)
 
-    def _open_exporters(self, model: ModelInfo) -> list[tuple[ExporterSpec, Exporter]]:
-        if self.output is None:
-            return []
-        info = RunInfo(self.job, model, self.title, self.started, self.total)
-        opened: list[tuple[ExporterSpec, Exporter]] = []
-        for spec, options in self._exporters:
-            with self._guard(spec):
-                opened.append((spec, spec.open(self.output, info, **options)))
-        return opened
-
-    def _export(self, exporters: list[tuple[ExporterSpec, Exporter]], inspection: Inspection) -> None:
-        for pair in tuple(exporters):
-            spec, exporter = pair
-            problems = len(self.problems)
-            with self._guard(spec):
-                exporter.write(inspection)
-            if len(self.problems) > problems:
-                exporters.remove(pair)
-                with self._guard(spec):
-                    self.files += exporter.close()
-
-    def _guard(self, spec: ExporterSpec) -> Guard:
-        return Guard(lambda error: self._report(f"Exporter {spec.id} failed: {describe(error)}", error))
-
     def _count(self, result: Inspection | Skipped) -> None:
         self._pace.count()
         self.counts = self.counts.after(result, self._frames.dropped)
@@ -474,7 +412,7 @@ class Run:
             self.problems.append(str(error))
 
 
-def _acknowledge(journal: Journal, unsafe: list[_Item]) -> None:
+def _acknowledge(journal: Journal, unsafe: list[Item]) -> None:
     """Tell the sources that wish to know it which pictures are safe on disk now."""
     if journal.pending:
         return
@@ -486,7 +424,3 @@ def _acknowledge(journal: Journal, unsafe: list[_Item]) -> None:
 def _total(sources: Sequence[Source]) -> int | None:
     totals = [source.total for source in sources]
     return None if None in totals else sum(total or 0 for total in totals)
-
-
-def _bytes(item: _Item) -> int:
-    return int(item.content.image.nbytes) if isinstance(item.content, Frame) else 1
