@@ -63,6 +63,7 @@ setup(
         "pillow",
         "platformdirs",
         "pluggy",
+        "psutil",
         "pycocotools",
         "pyyaml",
         "timm",
@@ -78,7 +79,7 @@ setup(
         "package": ["pyinstaller"],
     },
     entry_points={
-        "console_scripts": ["bearing-inspector = inspector.__main__:main"],
+        "console_scripts": ["bearing-inspector = inspector.__main__:run"],
         "bearing_inspector.plugins": [f"{name} = inspector_plugins.{name}" for name in BUILT_IN],
     },
 )

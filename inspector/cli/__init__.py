@@ -27,6 +27,7 @@ COMMANDS = {
     "plugins": "list, check, install, remove, switch and write plugins",
     "history": "search, show, export and purge what was inspected",
     "cameras": "list the cameras of this machine",
+    "benchmark": "measure how fast this machine inspects, and with which setting",
     "doctor": "tell what this machine can do",
 }
 

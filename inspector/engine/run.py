@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from inspector.engine.engine import Engine
 
 logger = logging.getLogger(__name__)
-_WAITING_BYTES = 256 * 2**20
+_WAITING_BYTES = 8 * 2**20
 _TICK = 0.2  # seconds
 Listener = Callable[["Inspection | Skipped"], None]
 ModelOpener = Callable[[ModelSpec, "Path | None", str, Sequence[LayerSpec], Mapping[str, Any]], Model]
@@ -117,7 +118,9 @@ class Run:
         self._model_ready = threading.Event()
         self._live = any(spec.droppable for spec, _ in sources)
         self._frames: Channel[Item] = Channel(_WAITING_BYTES, lambda item: item.bytes, latest=self._live)
-        self._results: Channel[Share] = Channel(_WAITING_BYTES, lambda share: share.bytes)
+        # Each core may be at work on a picture of its own.
+        behind = _WAITING_BYTES * min(16, os.cpu_count() or 1)
+        self._results: Channel[Share] = Channel(behind, lambda share: share.bytes)
         stages = (self._read, self._infer, self._write)
         self._threads = [threading.Thread(target=stage, name=stage.__name__, daemon=True) for stage in stages]
         for thread in self._threads:

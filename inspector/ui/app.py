@@ -18,7 +18,7 @@ from inspector import logs, paths
 from inspector.domain import InspectorError
 from inspector.i18n import Language
 from inspector.settings import Settings
-from inspector.ui import texts, theme
+from inspector.ui import summons, texts, theme
 from inspector.ui.memory import Memory
 from inspector.ui.messages import Messages
 from inspector.ui.shell import Action, Kind
@@ -28,6 +28,7 @@ from inspector.ui.work import Tasks
 
 if TYPE_CHECKING:
     from inspector.registry import Registry
+    from inspector.single import OnlyWindow
     from inspector.ui.inspect_page import InspectPage
     from inspector.ui.session import Session
 
@@ -37,16 +38,22 @@ _PAGES = ("inspect", "history", "statistics", "training", "plugins", "settings",
 _SMALLEST = (1024, 640)
 
 
-def main(sources: Sequence[str] = (), recipe: Path | None = None, verbose: bool = False) -> int:
+def main(
+    sources: Sequence[str] = (), recipe: Path | None = None, verbose: bool = False, only: OnlyWindow | None = None
+) -> int:
     """Open the window and stay until it is closed.
 
     Args:
         sources: what to open: paths, ``camera:0``, addresses.
         recipe: a run.json whose job is set up.
         verbose: tell on stderr what happens.
+        only: brings what later starts of the program ask for.
 
     Returns:
         The exit code: 0, or 2 where there is no screen.
+
+    Raises:
+        InspectorError: the user's folder cannot be used.
     """
     logs.start(verbose=verbose)
     try:
@@ -54,16 +61,17 @@ def main(sources: Sequence[str] = (), recipe: Path | None = None, verbose: bool 
     except tk.TclError as error:
         sys.stderr.write(f"bearing-inspector: the window cannot be opened ({error}); the command line needs none\n")
         return 2
-    except InspectorError as error:
-        sys.stderr.write(f"bearing-inspector: {error}\n")
-        return 2
     app.start(sources, recipe)
+    if only is not None:
+        summons.listen(app, only)
     app.root.mainloop()
     return 0
 
 
-def _import_pages() -> None:
-    """On a thread, so that opening a page for the first time is quick."""
+def _import_pages(session: Session) -> None:
+    """On a thread, so that opening a page for the first time is quick; the model, which matters more, comes first."""
+    while session.loading:
+        time.sleep(0.1)
     for page in _PAGES:
         importlib.import_module(f"inspector.ui.{page}_page")
 
@@ -131,7 +139,9 @@ class App:
 
         catalogue = registry.load()
         settings = Settings.load(jobs.plugin_options(catalogue))
-        return catalogue, Session(catalogue, settings, self.tasks)
+        session = Session(catalogue, settings, self.tasks)
+        session.warm(self.memory.last_model())
+        return catalogue, session
 
     def _loaded(self, loaded: tuple[Registry, Session]) -> None:
         self.catalogue, self.session = loaded
@@ -151,7 +161,7 @@ class App:
         for begin in self._ready:
             begin()
         self._ready.clear()
-        self.tasks.run(_import_pages)
+        self.tasks.run(_import_pages, self.session)
         self.tasks.run(_interrupted_run, done=self._tell_interrupted)
 
     def _tell_interrupted(self, found: tuple[int, str, int] | None) -> None:
@@ -459,6 +469,11 @@ class App:
             self.show_error(error)
 
     # closing
+
+    @property
+    def leaving(self) -> bool:
+        """It is about to close; nothing new is taken on."""
+        return self._leaving or self._closing
 
     def close(self) -> None:
         """Close, after asking where something would be lost; a run is stopped cleanly first."""

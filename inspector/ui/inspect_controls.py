@@ -176,9 +176,7 @@ class Controls(ScrollFrame):
             with suppress(InputError):
                 self.session.set_rules(Rules.from_json(kept))
                 self.app.toast(t("The rules of last time are in force: {rules}", rules=_rules_text(self.session.rules)))
-        last = self.app.memory.get("model", "")
-        there = last and (Path(last).exists() or not Path(last).suffix)
-        self.session.choose_model(wanted or (last if there else None))
+        self.session.choose_model(wanted or self.app.memory.last_model())
         self.show_model()
 
     def run_ended(self) -> None:

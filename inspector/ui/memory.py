@@ -32,6 +32,11 @@ class Memory:
         value = self._held.get(key, default)
         return value if default is None or isinstance(value, type(default)) else default
 
+    def last_model(self) -> str | None:
+        """The model of the last time, a name or a path, if it is still there."""
+        last = self.get("model", "")
+        return last if last and (Path(last).exists() or not Path(last).suffix) else None
+
     def put(self, key: str, value: Any) -> None:
         if self._held.get(key) == value:
             return

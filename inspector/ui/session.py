@@ -104,6 +104,10 @@ class Session:
             failed=functools.partial(self._refused, order),
         )
 
+    def warm(self, text: str | None) -> None:
+        """Begin to open this model, which will be chosen soon; choosing it tells what is wrong with it."""
+        self._tasks.run(self._open, text, self.device, failed=lambda error: None)
+
     def _open(self, text: str | None, device: str) -> Chosen:
         spec, weights = jobs.find_model(self.catalogue, text)
         place = None if weights is None else Path(weights)

@@ -17,6 +17,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -106,6 +107,7 @@ class OpenVinoModel:
 
     def many(self) -> _Many:
         """See :class:`inspector.api.ParallelModel`."""
+        cv2.setNumThreads(1)  # every core has a picture of its own; OpenCV's threads would only get in their way
         return _Many(self._many.streams, partial(self._predict, self._many))
 
     def close(self) -> None:

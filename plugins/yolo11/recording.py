@@ -53,7 +53,7 @@ class Recorded:
         try:
             with torch.cuda.device(given.device):
                 place = given.clone()
-                side = torch.cuda.Stream()
+                side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
                 side.wait_stream(torch.cuda.current_stream())
                 with torch.cuda.stream(side):
                     for _ in range(_WARM_UP):

@@ -294,7 +294,7 @@ def test_the_window_starts_without_torch(display, home):
         "import sys, time\n"
         "from inspector.ui.app import App\n"
         "import inspector.ui.session as session\n"
-        "session.Session.choose_model = lambda self, text: None\n"
+        "session.Session.choose_model = session.Session.warm = lambda self, text: None\n"
         "app = App(); app.start()\n"
         "end = time.monotonic() + 60\n"
         "while app.page != 'inspect' and time.monotonic() < end:\n"

@@ -1,0 +1,241 @@
+"""``bearing-inspector benchmark``: how fast this machine inspects, and with which setting it does best."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shlex
+import subprocess
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from inspector import benchmark, cli, jobs, paths, registry
+from inspector.api import ModelSpec, Option, Text, check_options
+from inspector.benchmark import Comparison, Machine, Row, Setting
+from inspector.cli import console
+from inspector.cli.console import emit, remark, say
+from inspector.domain import InputError
+from inspector.settings import Settings
+
+_SECONDS = Option("seconds", float, 6.0, Text("Seconds", "秒"), minimum=0.1, maximum=600)
+_FLAGS = ("runtime", "imgsz")  # options that ``inspect`` knows by their mere name
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--model", metavar="FILE|NAME", help="weights file (best.pt) or the name of a bundled model")
+    add("--device", default="auto", metavar="auto|cpu|cuda[:N]", help="what computes (auto: all that is there)")
+    add("--imgsz", metavar="N,N", help="side lengths to which pictures are scaled (as trained)")
+    add("--pictures", metavar="FOLDER", help="pictures to measure with (those that came with the program)")
+    add("--seconds", default=_SECONDS.default, metavar="S", help="of measuring each setting (6)")
+    add("--json", action="store_true", help="print one JSON document on stdout")
+    add("--setting", help=argparse.SUPPRESS)  # measure this one in this process, which the program itself asks for
+
+
+def run(arguments: argparse.Namespace) -> int:
+    seconds = _checked(_SECONDS, arguments.seconds)
+    catalogue = registry.load()
+    spec, weights = jobs.find_model(catalogue, arguments.model)
+    place = arguments.pictures or _samples()
+    settings = Settings.load(jobs.plugin_options(catalogue))
+    usual = {option.key: option.default for option in spec.options} | jobs.kept(settings, spec.id, spec.options)
+    if arguments.setting:
+        asked = json.loads(arguments.setting)
+        with console.results_only():
+            told = benchmark.measure(
+                spec,
+                None if weights is None else Path(weights),
+                asked["device"],
+                tuple(catalogue.layers.values()),
+                check_options(spec.options, usual | asked["options"], f"Model {spec.id}"),
+                lambda: benchmark.load_pictures(catalogue, place),
+                settings.get("confidence"),
+                settings.get("iou"),
+                asked["seconds"],
+            )
+        emit(told)
+        return cli.DONE
+    sizes = _sizes(spec, arguments.imgsz)
+    with console.results_only():
+        pictures = len(benchmark.load_pictures(catalogue, place))
+        devices = {"cpu": "", **dict(spec.devices() if spec.devices else ())}
+    if arguments.device not in ("auto", *devices) and f"{arguments.device}:0" not in devices:
+        raise InputError(f"There is no device {arguments.device} here; give auto or one of {', '.join(devices)}")
+    chosen = [*devices] if arguments.device == "auto" else [arguments.device]
+    words = [f"--pictures={place}", *([f"--model={arguments.model}"] if arguments.model else [])]
+    compared = Comparison(words, benchmark.settings(spec, chosen, sizes), seconds)
+    whole = _follow(compared)
+    if whole and compared.reference is None:
+        raise InputError(compared.rows[0].refused)
+    named = {device: name for device, name in devices.items() if name}
+    report = _Report(compared, named, spec.id, arguments.model or "", usual, place, pictures, whole)
+    if arguments.json:
+        emit(report.document())
+    else:
+        report.say()
+    return cli.DONE if whole else cli.INTERRUPTED
+
+
+def _follow(compared: Comparison) -> bool:
+    """True where it came to its end, False where a person interrupted it."""
+
+    def tell(done: int, of: int, row: Row) -> None:
+        remark(f"{done}/{of}  {row.setting}: " + (row.refused or f"{row.ms:.1f} ms, {row.rate:.1f} a second"))
+
+    try:
+        compared.run(tell)
+    except KeyboardInterrupt:
+        remark("bearing-inspector: interrupted")
+        return False
+    return True
+
+
+def _checked(option: Option, value: object) -> Any:
+    try:
+        return option.check(value)
+    except InputError as error:
+        raise InputError(f"--{error}") from None
+
+
+def _sizes(spec: ModelSpec, text: str | None) -> list[int | None]:
+    if text is None:
+        return [None]
+    option = next((option for option in spec.options if option.key == "imgsz"), None)
+    if option is None:
+        raise InputError(f"--imgsz means nothing to the model {spec.id}; leave it out")
+    return list(dict.fromkeys(_checked(option, part.strip()) for part in text.split(",")))
+
+
+def _samples() -> str:
+    folder = paths.sample_data()
+    if folder is None:
+        raise InputError("No sample pictures came with this program; give a folder with --pictures")
+    return str(folder)
+
+
+@dataclass(frozen=True)
+class _Report:
+    """What was measured, for people and for programs.
+
+    Attributes:
+        devices: names of those beside the CPU.
+        spec: id of the model's kind.
+        model: as it was named; empty: the default one.
+        usual: options of the model that hold without a flag.
+        place, pictures: where the pictures are from, and how many.
+        whole: False where it was interrupted.
+    """
+
+    compared: Comparison
+    devices: Mapping[str, str]
+    spec: str
+    model: str
+    usual: Mapping[str, Any]
+    place: str
+    pictures: int
+    whole: bool
+
+    def document(self) -> dict[str, Any]:
+        """For ``--json``; the keys are described in docs/using.md."""
+        rows = self.compared.rows
+        reference, best, fastest = (
+            None if row is None else rows.index(row)
+            for row in (self.compared.reference, self.compared.best, self.compared.fastest)
+        )
+        return {
+            "machine": asdict(Machine.this()) | {"devices": dict(self.devices)},
+            "model": None if reference is None else _of(rows[reference].info, "file", "sha256", "architecture"),
+            "pictures": {"source": self.place, "count": self.pictures},
+            "seconds": self.compared.seconds,
+            "rounds": self.compared.rounds,
+            "complete": self.whole,
+            "settings": [self._plain(row) for row in rows],
+            "reference": reference,
+            "best": best,
+            "fastest": fastest,
+        }
+
+    def _plain(self, row: Row) -> dict[str, Any]:
+        told: dict[str, Any] = {"device": row.setting.device, "options": dict(row.setting.options)}
+        told |= {"flags": self._flags(row.setting), "refused": row.refused or None, "measured": row.measured}
+        if row.measured:
+            told |= _of(row.info, "runtime", "imgsz")
+            told |= {"open_ms": row.open_ms, "ms": row.ms, "ms_95": row.ms_95, "pictures_per_second": row.rate}
+            told |= {"at_once": row.at_once, "memory_mb": row.memory_mb}
+            told |= {"agreement": asdict(self.compared.agreement(row))}
+        return told
+
+    def say(self) -> None:
+        """A table on stdout, and which setting to take."""
+        machine, reference = Machine.this(), self.compared.reference
+        say(f"{machine.cpu}, {machine.cores} cores, {machine.memory_gb:g} GiB")
+        for device, name in self.devices.items():
+            say(f"{device}: {name}")
+        say(f"{machine.system}; {', '.join(f'{name} {version}' for name, version in machine.versions.items())}")
+        if reference is None:
+            say("Nothing was measured")
+            return
+        info = reference.info
+        name = " ".join(filter(None, (info["file"] or self.spec, f"({info['architecture']})")))
+        say(f"{name}, {self.pictures} pictures of {self.place}")
+        say()
+        self._table(reference)
+        reasons: dict[str, list[str]] = {}
+        for row in self.compared.rows:
+            if row.refused:
+                reasons.setdefault(row.refused, []).append(str(row.setting))
+        for reason, refused in reasons.items():
+            say(f"Not possible: {', '.join(refused)}: {reason}")
+        if not self.whole:
+            say("Interrupted: what was not measured is missing")
+        self._advise(reference)
+
+    def _table(self, reference: Row) -> None:
+        measured = [row for row in self.compared.rows if row.measured]
+        keys = [key for key in reference.setting.options if key != "imgsz"]
+        headers = ["device", *keys, "imgsz", "open s", "ms", "95 % ms", "a second", "at once", "MB", "same defects"]
+        lines = []
+        for row in measured:
+            found, options = self.compared.agreement(row), row.setting.options
+            line = [row.setting.device, *(options[key] for key in keys), str(row.info["imgsz"] or "-")]
+            line += [f"{row.open_ms / 1000:.2f}", f"{row.ms:.1f}", f"{row.ms_95:.1f}", f"{row.rate:.1f}"]
+            line += [str(row.at_once), f"{row.memory_mb:.0f}", f"{found.same:.1%}"]
+            line += [f"{found.mask_iou:.3f}", f"{found.box_px:.2f}", f"{found.score:.4f}"]
+            lines.append(line)
+        console.table([*headers, "mask IoU", "box px", "score"], lines)
+        say()
+
+    def _advise(self, reference: Row) -> None:
+        best, fastest = self.compared.best, self.compared.fastest
+        assert best is not None and fastest is not None
+        say()
+        say(f"Best: {best.setting}, {best.rate:.1f} pictures a second with the results of {reference.setting}")
+        say(f"  {self._command(best.setting)}")
+        if fastest is not best:
+            cost = self.compared.agreement(fastest)
+            say(
+                f"Fastest: {fastest.setting}, {fastest.rate:.1f} pictures a second; {cost.same:.1%} of the defects are "
+                f"the same, masks overlap by {cost.mask_iou:.3f} at least, boxes differ by {cost.box_px:.2f} px at "
+                f"most, scores by {cost.score:.4f}"
+            )
+            say(f"  {self._command(fastest.setting)}")
+
+    def _command(self, setting: Setting) -> str:
+        words = ["bearing-inspector", "inspect", "SOURCE", *self._flags(setting)]
+        return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
+
+    def _flags(self, setting: Setting) -> list[str]:
+        words = ["--model", self.model] if self.model else []
+        words += ["--device", setting.device]
+        for key, value in setting.options.items():
+            if value == self.usual[key]:
+                continue
+            words += [f"--{key}" if key in _FLAGS else f"--{self.spec}.{key}", str(value)]
+        return words
+
+
+def _of(info: Mapping[str, Any], *keys: str) -> dict[str, Any]:
+    return {key: info[key] for key in keys}
