@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from inspector import paths
 from inspector.api import Browsable, ModelSpec, Option, SourceSpec, check_options
@@ -43,26 +43,70 @@ def claim(catalogue: Registry, text: str) -> list[Choice]:
 
 
 def find_frame(catalogue: Registry, record: Mapping[str, Any], output: str | Path | None = None) -> Frame:
-    """The picture of an earlier inspection, as it was.
+    """The picture of an earlier inspection, as :meth:`FrameFinder.find` gives it."""
+    with FrameFinder(catalogue) as finder:
+        return finder.find(record, output)
 
-    Args:
-        record: ``path``, ``name``, ``number``, ``index``, ``seconds``, ``width`` and ``height`` of
-            :meth:`inspector.history.History.get`.
-        output: the folder of the record's run: a camera's pictures may have been kept in it.
 
-    Raises:
-        InputError: it came from a camera and was not kept, or its file is gone, changed or cannot be read.
+class FrameFinder:
+    """Finds the pictures of earlier inspections, one after the other; a video stays open from one frame to the next.
+    Used on one thread, and closed.
     """
-    name, place = record["name"], record["path"]
-    if place is None:
-        kept = None if output is None else Path(output) / "originals" / f"{record['number']:06d}.jpg"
-        if kept is None or not paths.long_path(kept).is_file():
-            raise InputError(f"The picture {name} came from a camera or a stream and was not kept as a file")
-        return _as_it_was(_read_still(kept, name), record, str(kept))
-    if not paths.long_path(Path(place)).is_file():
-        raise InputError(f"{place} is not there any more; put it back there to see its picture")
-    found = _read_still(Path(place), name) if record["seconds"] is None else _read_moving(catalogue, place, record)
-    return _as_it_was(found, record, place)
+
+    def __init__(self, catalogue: Registry) -> None:
+        self._catalogue = catalogue
+        self._video: tuple[str, Browsable] | None = None
+
+    def find(self, record: Mapping[str, Any], output: str | Path | None = None) -> Frame:
+        """The picture of ``record``, as it was.
+
+        Args:
+            record: ``path``, ``name``, ``number``, ``index``, ``seconds``, ``width`` and ``height`` of
+                :meth:`inspector.history.History.get`.
+            output: the folder of the record's run: a camera's pictures may have been kept in it.
+
+        Raises:
+            InputError: it came from a camera and was not kept, or its file is gone, changed or cannot be read.
+        """
+        name, place = record["name"], record["path"]
+        if place is None:
+            kept = None if output is None else Path(output) / "originals" / f"{record['number']:06d}.jpg"
+            if kept is None or not paths.long_path(kept).is_file():
+                raise InputError(f"The picture {name} came from a camera or a stream and was not kept as a file")
+            return _as_it_was(_read_still(kept, name), record, str(kept))
+        if not paths.long_path(Path(place)).is_file():
+            raise InputError(f"{place} is not there any more; put it back there to see its picture")
+        found = _read_still(Path(place), name) if record["seconds"] is None else self._moving(place, record["index"])
+        return _as_it_was(found, record, place)
+
+    def _moving(self, path: str, index: int) -> Frame:
+        if self._video is None or self._video[0] != path:
+            self.close()
+            self._video = (path, _browsable(self._catalogue, path))
+        found = self._video[1].frame(index)
+        if isinstance(found, Skipped):
+            raise InputError(f"{found.name}: {found.reason}")
+        return found
+
+    def close(self) -> None:
+        if self._video is not None:
+            (_, source), self._video = self._video, None
+            source.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+
+def _browsable(catalogue: Registry, path: str) -> Browsable:
+    for spec, claimed in _claimed(catalogue, path):
+        source = spec.open(**check_options(spec.options, claimed, f"Source {spec.id}"))
+        if isinstance(source, Browsable):
+            return source
+        source.close()
+    raise InputError(f"No source that is active can show a frame of {path}; switch its plugin on")
 
 
 def _as_it_was(found: Frame, record: Mapping[str, Any], place: str) -> Frame:
@@ -79,20 +123,6 @@ def _read_still(path: Path, name: str) -> Frame:
 
     image, notes = read_image(path)
     return Frame(image, 0, name, path=str(path), notes=notes)
-
-
-def _read_moving(catalogue: Registry, path: str, record: Mapping[str, Any]) -> Frame:
-    for spec, claimed in _claimed(catalogue, path):
-        source = spec.open(**check_options(spec.options, claimed, f"Source {spec.id}"))
-        try:
-            if isinstance(source, Browsable):
-                found = source.frame(record["index"])
-                if isinstance(found, Skipped):
-                    raise InputError(f"{found.name}: {found.reason}")
-                return found
-        finally:
-            source.close()
-    raise InputError(f"No source that is active can show a frame of {path}; switch its plugin on")
 
 
 def _claimed(catalogue: Registry, text: str) -> Iterable[tuple[SourceSpec, Mapping[str, Any]]]:

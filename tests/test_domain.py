@@ -74,6 +74,43 @@ class TestMask:
         rle = Mask(0, 0, pixels).rle(6, 8)
         assert coco.area({"size": rle["size"], "counts": rle["counts"].encode()}) == pixels.sum()
 
+    @pytest.mark.parametrize("share", [0.02, 0.5, 0.98])
+    def test_rle_of_masks_that_touch_the_edges_is_cocos_own_and_comes_back(self, share):
+        rng = np.random.default_rng(1)
+        for _ in range(200):
+            height, width = rng.integers(1, 14, 2)
+            h, w = (height if rng.random() < 0.3 else rng.integers(1, height + 1)), rng.integers(1, width + 1)
+            y, x = rng.integers(0, height - h + 1), rng.integers(0, width - w + 1)
+            full = np.zeros((height, width), bool)
+            full[y : y + h, x : x + w] = rng.random((h, w)) < share
+            rle = Mask(x, y, full[y : y + h, x : x + w]).rle(int(height), int(width))
+            assert rle["counts"].encode() == coco.encode(np.asfortranarray(full, np.uint8))["counts"]
+            back = Mask.from_rle(rle)
+            found = np.zeros_like(full)
+            found[back.y : back.y + back.pixels.shape[0], back.x : back.x + back.pixels.shape[1]] = back.pixels
+            assert np.array_equal(found, full)
+            left, top, wide, high = coco.toBbox(coco.encode(np.asfortranarray(full, np.uint8)))
+            assert (back.x, back.y, *back.pixels.shape) == (left, top, high, wide)
+
+    def test_rle_never_makes_the_whole_picture(self):
+        side = 60_000  # 3.6 GB
+        back = Mask.from_rle(Mask(40_000, 50_000, ring()).rle(side, side))
+        assert (back.x, back.y) == (40_000, 50_000)
+        assert np.array_equal(back.pixels, ring())
+
+    def test_rle_is_made_once_for_each_size(self):
+        mask = Mask(2, 1, np.ones((2, 3), bool))
+        first = mask.rle(10, 10)
+        mask.rle(9, 9)["size"].append(0)
+        mask.pixels[:] = False  # would be seen by a second making
+        assert mask.rle(10, 10) == first
+        assert mask.rle(9, 9)["size"] == [9, 9]
+
+    @pytest.mark.parametrize("counts", ["", "P", "0a", "é", "11", "ppppppppppppp0", "\x10"])
+    def test_a_damaged_rle_is_refused(self, counts):
+        with pytest.raises(ValueError, match="run lengths"):
+            Mask.from_rle({"size": [4, 5], "counts": counts})
+
     def test_polygon_of_a_rectangle_has_its_area(self):
         (polygon,) = Mask(10, 20, np.ones((3, 5), bool)).polygons()
         assert sorted(map(tuple, polygon)) == [(10, 20), (10, 23), (15, 20), (15, 23)]

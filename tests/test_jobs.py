@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -184,6 +185,32 @@ def test_the_picture_of_an_old_inspection_is_found_again(catalogue, inspected, t
         frame = jobs.find_frame(catalogue, records[3 + number])
         assert (frame.index, frame.name, frame.path) == (number, "moving.avi", str(tmp_path / "moving.avi"))
         assert abs(int(frame.image.mean()) - 20 * number) <= 3 and frame.seconds == pytest.approx(number / 10)
+
+
+def test_a_video_stays_open_from_one_frame_to_the_next(catalogue, inspected, tmp_path, monkeypatch):
+    records = inspected(film(tmp_path / "a.avi"), film(tmp_path / "b.avi"), picture(tmp_path / "still.png"))
+    one, other, still = records[:12], records[12:24], records[24]
+    opened, closed = [], []
+    spec = catalogue.source("video_files")
+
+    def open_counted(path):
+        opened.append(Path(path).name)
+        source = spec.open(path)
+        close = source.close
+        monkeypatch.setattr(source, "close", lambda: (closed.append(Path(path).name), close()))
+        return source
+
+    counted = replace(catalogue, sources={**catalogue.sources, spec.id: replace(spec, open=open_counted)})
+    order = [*one[3:], still, one[0], *other, one[5]]
+    with jobs.FrameFinder(counted) as finder:
+        for record in order:
+            frame = finder.find(record)
+            assert (frame.name, frame.index) == (record["name"], record["index"])
+            assert np.array_equal(frame.image, jobs.find_frame(catalogue, record).image)
+        with pytest.raises(InputError, match="has no frame 12"):
+            finder.find(one[0] | {"index": 12})
+        assert np.array_equal(finder.find(one[4]).image, jobs.find_frame(catalogue, one[4]).image)
+    assert opened == closed == ["a.avi", "b.avi", "a.avi"]
 
 
 def test_what_cannot_be_found_again_is_told(catalogue, inspected, tmp_path):

@@ -204,7 +204,7 @@ def _export_again(arguments: argparse.Namespace) -> int:
     if not ids:
         raise InputError("Nothing in the history matches; nothing is exported")
     bar = tqdm(total=len(ids), unit="picture", disable=True if arguments.json else None, file=sys.stderr, leave=False)
-    with History.open() as history, console.results_only(), bar:
+    with History.open() as history, jobs.FrameFinder(catalogue) as finder, console.results_only(), bar:
         runs = history.runs_of(ids)
         outputs = {run.id: run.output for run in runs}
         result = replay(
@@ -212,7 +212,7 @@ def _export_again(arguments: argparse.Namespace) -> int:
             runs,
             chosen,
             new_folder(wanted.absolute()),
-            lambda record: jobs.find_frame(catalogue, record, outputs[record["run"]]),
+            lambda record: finder.find(record, outputs[record["run"]]),
             language=i18n.language(settings.get("language")),
             progress=lambda done: bar.update(done - bar.n),
         )

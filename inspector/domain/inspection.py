@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from inspector.domain.picture import Detection, Frame
@@ -67,14 +67,14 @@ class Inspection:
             "width": frame.width,
             "height": frame.height,
             "verdict": self.verdict.status,
-            "reasons": [asdict(reason) for reason in self.verdict.reasons],
+            "reasons": [dict(vars(reason)) for reason in self.verdict.reasons],
             "detections": [_detection_record(d, frame.height, frame.width) for d in self.detections],
             "model": {
                 "file": self.model.file,
                 "sha256": self.model.sha256,
                 "architecture": self.model.architecture,
             },
-            "ms": {name: round(value, 3) for name, value in asdict(self.timings).items()},
+            "ms": {name: round(value, 3) for name, value in vars(self.timings).items()},
         }
 
 

@@ -86,7 +86,9 @@ class Mask:
     @cached_property
     def area(self) -> int:
         """Number of pixels, px²."""
-        return int(self.pixels.sum())
+        import numpy as np
+
+        return int(np.count_nonzero(self.pixels))
 
     @cached_property
     def length(self) -> float:
@@ -94,58 +96,45 @@ class Mask:
         import cv2
         import numpy as np
 
-        rows, columns = np.nonzero(self.pixels)
+        rows = np.flatnonzero(self.pixels.any(1))
         if rows.size == 0:
             return 0.0
         # Per row only the outermost pixels can touch the hull.
-        first = np.full(self.pixels.shape[0], self.pixels.shape[1], np.int64)
-        last = np.full(self.pixels.shape[0], -1, np.int64)
-        np.minimum.at(first, rows, columns)
-        np.maximum.at(last, rows, columns)
-        used = np.flatnonzero(last >= 0)
-        corners = [
-            np.stack([side[used] + right, used + down], 1) for side, right in ((first, 0), (last, 1)) for down in (0, 1)
-        ]
-        _, size, _ = cv2.minAreaRect(np.concatenate(corners).astype(np.float32))
+        corners = np.empty((2, 2, rows.size, 2), np.float32)  # left or right, upper or lower, row, x and y
+        corners[0, ..., 0] = self.pixels.argmax(1)[rows]
+        corners[1, ..., 0] = self.pixels.shape[1] - self.pixels[:, ::-1].argmax(1)[rows]
+        corners[:, 0, :, 1], corners[:, 1, :, 1] = rows, rows + 1
+        _, size, _ = cv2.minAreaRect(corners.reshape(-1, 2))
         return float(max(size))
 
     def rle(self, height: int, width: int) -> dict[str, Any]:
-        """COCO's compressed run-length encoding on a full image of ``height`` x ``width``.
+        """COCO's compressed run-length encoding on a full image of ``height`` x ``width``; made once.
 
         Returns:
             ``{"size": [height, width], "counts": str}``, as pycocotools reads and writes it.
         """
-        import numpy as np
-        from pycocotools import mask as coco
+        size = (height, width)
+        if size not in self._counts:
+            from inspector.domain.runs import write_runs
 
-        rows, columns = np.nonzero(self.pixels.T)[::-1]  # column-major order, COCO's
-        places = (columns + self.x) * height + rows + self.y
-        if places.size == 0:
-            counts = [height * width]
-        else:
-            breaks = np.flatnonzero(np.diff(places) != 1)
-            starts = places[np.concatenate([[0], breaks + 1])]
-            ends = places[np.concatenate([breaks, [places.size - 1]])] + 1
-            edges = np.stack([starts, ends], 1).ravel()
-            counts = np.diff(np.concatenate([[0], edges, [height * width]])).tolist()
-            if counts[-1] == 0:
-                counts.pop()
-        encoded = coco.frPyObjects({"counts": counts, "size": [height, width]}, height, width)
-        return {"size": [height, width], "counts": encoded["counts"].decode("ascii")}
+            self._counts[size] = write_runs(self.pixels, self.x, self.y, height, width)
+        return {"size": [height, width], "counts": self._counts[size]}
+
+    @cached_property
+    def _counts(self) -> dict[tuple[int, int], str]:
+        return {}
 
     @classmethod
     def from_rle(cls, rle: Mapping[str, Any]) -> Mask:
-        """The cropped mask of a COCO run-length encoding (inverse of :meth:`rle`)."""
-        import numpy as np
-        from pycocotools import mask as coco
+        """The cropped mask of a COCO run-length encoding (inverse of :meth:`rle`).
 
-        counts = rle["counts"]
-        packed = {
-            "size": list(rle["size"]),
-            "counts": counts.encode("ascii") if isinstance(counts, str) else counts,
-        }
-        x, y, w, h = (int(v) for v in coco.toBbox(packed))
-        return cls(x, y, np.ascontiguousarray(coco.decode(packed)[y : y + h, x : x + w]).astype(bool))
+        Raises:
+            ValueError: the counts are damaged, or not those of a picture of that size.
+        """
+        from inspector.domain.runs import read_runs
+
+        height, width = rle["size"]
+        return cls(*read_runs(rle["counts"], height, width))
 
     def polygons(self) -> list[NDArray[np.float32]]:
         """Outer contours in full-image pixels, each (n, 2) float32 with n >= 3, largest first. Holes are not kept.

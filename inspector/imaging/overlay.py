@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from math import ceil
 from typing import TYPE_CHECKING
 
 import cv2
@@ -12,6 +13,8 @@ import numpy as np
 from inspector.imaging.text import Colour, ink_on, text_tile
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from inspector.domain import Detection, Image, Mask, Status, Verdict
 
     Rectangle = tuple[int, int, int, int]  # left, top, right, bottom; the last two lie outside
@@ -87,10 +90,11 @@ def _draw_mask(image: Image, mask: Mask, colour: Colour, opacity: float, line: i
     right, bottom = min(mask.x + mask.pixels.shape[1], width), min(mask.y + mask.pixels.shape[0], height)
     if left >= right or top >= bottom:
         return
-    crop = mask.pixels[top - mask.y : bottom - mask.y, left - mask.x : right - mask.x]
-    pixels = crop.astype(np.uint8)
+    pixels = mask.pixels[top - mask.y : bottom - mask.y, left - mask.x : right - mask.x].view(np.uint8)
     region = image[top:bottom, left:right]
-    tinted = cv2.addWeighted(region, 1 - opacity, np.full_like(region, colour), opacity, 0)
+    tinted = np.empty_like(region)
+    cv2.rectangle(tinted, (0, 0), (right - left, bottom - top), colour, cv2.FILLED)
+    cv2.addWeighted(region, 1 - opacity, tinted, opacity, 0, dst=tinted)
     cv2.copyTo(tinted, pixels, region)
     contours, _ = cv2.findContours(pixels, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE, offset=(left, top))
     cv2.drawContours(image, contours, -1, colour, line)
@@ -102,7 +106,7 @@ def pixels_of(box: Sequence[float], width: int, height: int) -> Rectangle:
     x1, x2 = (min(max(0.0, x), width) for x in (box[0], box[2]))
     y1, y2 = (min(max(0.0, y), height) for y in (box[1], box[3]))
     left, top = min(int(x1), width - 1), min(int(y1), height - 1)
-    return left, top, max(int(np.ceil(x2)), left + 1), max(int(np.ceil(y2)), top + 1)
+    return left, top, max(ceil(x2), left + 1), max(ceil(y2), top + 1)
 
 
 def label_places(
@@ -119,31 +123,38 @@ def label_places(
         picture: width and height.
         reserved: width and height of the corner that the badge takes.
     """
-    number = len(boxes)
+    if not boxes:
+        return []
+    wide_high = np.array([size[1::-1] for size in sizes])
+    width, height = wide_high.T
+    left, top, right, bottom = edges = np.array(boxes, np.int64).T
+    wanted = (
+        (left - line, top - line - height),  # above the box
+        (left - line, bottom + line),  # below
+        (right + line - width, top - line - height),
+        (right + line - width, bottom + line),
+        (right + line, top),  # beside
+        (left - line - width, top),
+        (left, top),  # in it
+        (left, bottom - height),
+    )
+    near = np.array(wanted).transpose(2, 0, 1)  # label, place, x and y
+    near = near.clip(0, np.maximum(np.array(picture) - wide_high, 0)[:, None])
+    places = np.concatenate([near, near + wide_high[:, None]], 2)
     # What a label should not hide: the boxes, and four times more the badge and the labels placed before.
-    obstacles = np.zeros((2 * number + 1, 4), np.int64)
-    obstacles[:number] = np.array(boxes, np.int64).reshape(-1, 4)
-    obstacles[number, 2:] = reserved
-    weights = np.where(np.arange(2 * number + 1) < number, 1, 4)
-    corners: list[tuple[int, int]] = []
-    for (high, wide, *_), (left, top, right, bottom) in zip(sizes, boxes, strict=True):
-        wanted = (
-            (left - line, top - line - high),  # above the box
-            (left - line, bottom + line),  # below
-            (right + line - wide, top - line - high),
-            (right + line - wide, bottom + line),
-            (right + line, top),  # beside
-            (left - line - wide, top),
-            (left, top),  # in it
-            (left, bottom - high),
-        )
-        near = np.clip(wanted, 0, np.maximum(np.array(picture) - (wide, high), 0))
-        ends = np.minimum(near[:, None] + (wide, high), obstacles[None, :, 2:])
-        common = np.maximum(ends - np.maximum(near[:, None], obstacles[None, :, :2]), 0).prod(2)
-        x, y = near[np.argmin(common @ weights)].tolist()
-        obstacles[number + 1 + len(corners)] = x, y, x + wide, y + high
-        corners.append((x, y))
-    return corners
+    cost = _common(places, edges.T).sum(2) + 4 * _common(places, np.array([(0, 0, *reserved)]))[..., 0]
+    taken = np.empty((len(boxes), 4), np.int64)
+    for number, choice in enumerate(places):
+        hidden = _common(choice, taken[:number]).sum(1)
+        taken[number] = choice[np.argmin(cost[number] + 4 * hidden)]
+    return [(x, y) for x, y, _, _ in taken.tolist()]
+
+
+def _common(places: NDArray[np.int64], rectangles: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(…, n): pixels that places (…, 4) and rectangles (n, 4) have in common; both left, top, right, bottom."""
+    ends = np.minimum(places[..., None, 2:], rectangles[:, 2:])
+    sides = np.maximum(ends - np.maximum(places[..., None, :2], rectangles[:, :2]), 0)
+    return np.asarray(sides[..., 0] * sides[..., 1])
 
 
 def paste(image: Image, tile: Image, left: int, top: int) -> None:

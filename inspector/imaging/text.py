@@ -14,8 +14,6 @@ from PIL import ImageDraw, ImageFont
 from inspector.paths import assets
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from inspector.domain import Image
 
 Colour = tuple[int, int, int]
@@ -58,17 +56,22 @@ def text_tile(text: str, size: int, background: Colour, widest: int) -> Image:
     def width(line: str) -> int:
         return round(font.getlength(line)) + 2 * margin
 
-    if width(text) > widest:
+    wide = width(text)
+    if wide > widest:
         shown = bisect_right(range(1, len(text)), widest, key=lambda count: width(text[:count] + "…"))
         text = text[:shown] + "…"
+        wide = width(text)
     height = round(size * 1.3)
-    canvas = Pillow.new("L", (width(text), height))
+    canvas = Pillow.new("L", (wide, height))
     # "ms" puts the baseline: capitals are 0.73 em high, so this centres them.
     ImageDraw.Draw(canvas).text((margin, height / 2 + 0.36 * size), text, fill=255, font=font, anchor="ls")
-    return _mixed(np.asarray(canvas), background)
+    return np.take(_inks(background), np.asarray(canvas), axis=0)
 
 
-def _mixed(strength: NDArray[np.uint8], background: Colour) -> Image:
-    part = strength[..., None].astype(np.float32) / 255
+@lru_cache(maxsize=64)
+def _inks(background: Colour) -> Image:
+    """(256, 3): the colour at each strength of the ink on ``background``."""
+    part = np.arange(256, dtype=np.float32)[:, None] / 255
     ink = np.array(ink_on(background), np.float32)
-    return np.rint(part * ink + (1 - part) * np.array(background, np.float32)).astype(np.uint8)
+    inks: Image = np.rint(part * ink + (1 - part) * np.array(background, np.float32)).astype(np.uint8)
+    return inks

@@ -119,7 +119,7 @@ class ExportDialog(tk.Toplevel):
         def work() -> Result:
             ids = scope.ids()
             self._shell.tasks.post(self._begun, len(ids))
-            with History.open() as history:
+            with History.open() as history, jobs.FrameFinder(catalogue) as finder:
                 runs = history.runs_of(ids)
                 outputs = {run.id: run.output for run in runs}
                 return replay(
@@ -127,7 +127,7 @@ class ExportDialog(tk.Toplevel):
                     runs,
                     exporters,
                     folder,
-                    lambda record: jobs.find_frame(catalogue, record, outputs[record["run"]]),
+                    lambda record: finder.find(record, outputs[record["run"]]),
                     language=language,
                     progress=self._count,
                     cancelled=stop.is_set,

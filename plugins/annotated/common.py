@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,19 @@ def stem_of(folder: Path, name: str) -> Path:
 
 
 def annotated(inspection: Inspection, opacity: float, labels: bool) -> NDArray[np.uint8]:
-    """The picture with its defects and its verdict, a copy: (height, width, 3) uint8 BGR."""
-    image = inspection.frame.image.copy()
-    return draw_inspection(image, inspection.detections, inspection.verdict, opacity=opacity, labels=labels)
+    """The picture with its defects and its verdict: (height, width, 3) uint8 BGR, not to be changed.
+
+    It is drawn once for all who write this inspection in the same look.
+    """
+    drawn = _drawn.get(inspection)
+    if drawn is None:
+        _drawn.clear()
+        drawn = _drawn[inspection] = {}
+    if (opacity, labels) not in drawn:
+        image = inspection.frame.image.copy()
+        verdict = inspection.verdict
+        drawn[opacity, labels] = draw_inspection(image, inspection.detections, verdict, opacity=opacity, labels=labels)
+    return drawn[opacity, labels]
+
+
+_drawn: WeakKeyDictionary[Inspection, dict[tuple[float, bool], NDArray[np.uint8]]] = WeakKeyDictionary()

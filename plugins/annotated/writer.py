@@ -33,6 +33,7 @@ class Codec(NamedTuple):
 
 # The first that works is taken. H.264 is not among them: OpenCV's packages bring no encoder for it.
 CODECS = (Codec("mp4v", ".mp4", 8190), Codec("MJPG", ".avi", 65500), Codec("WMV2", ".avi", 65500))
+_proven: set[tuple[Codec, int, int, float]] = set()  # with width, height and rate; a trial takes 30 ms
 
 
 class VideoFile:
@@ -155,14 +156,22 @@ def open_video(stem: Path, width: int, height: int, rate: float) -> VideoFile:
 
 
 def _works(codec: Codec, stem: Path, width: int, height: int, rate: float) -> bool:
-    """Whether two frames of this size come back from a file; an encoder may open and yet write nothing."""
+    """Whether two frames of this size come back from a file; an encoder may open and yet write nothing.
+
+    What worked once is not tried again: the finished file is checked anyway.
+    """
+    if (codec, width, height, rate) in _proven:
+        return True
     trial = VideoFile(stem, width, height, rate, codec)
     try:
         if trial.opened:
             trial.write(np.zeros((height, width, 3), np.uint8), times=2)
-        return trial.check() == (True, "")
+        works = trial.check() == (True, "")
     finally:
         trial.discard()
+    if works:
+        _proven.add((codec, width, height, rate))
+    return works
 
 
 def _accepted(rate: float) -> float:

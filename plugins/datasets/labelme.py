@@ -43,7 +43,7 @@ class Labelme:
             "imageHeight": frame.height,
             "imageWidth": frame.width,
         }
-        text = json.dumps(document, ensure_ascii=False, indent=2)
+        text = json.dumps(document, ensure_ascii=False)  # indented it would take ten times as long
         put(self._folder / f"{stem}.json", text.encode("utf-8", "replace"))
 
     def close(self) -> Iterable[Path]:

@@ -45,8 +45,8 @@ class Yolo:
         else:
             x1, y1, x2, y2 = found.box
             polygon = np.array([(x1, y1), (x2, y1), (x2, y2), (x1, y2)], float)
-        points = np.clip(polygon / (width, height), 0, 1).ravel()
-        return f"{self._classes.number(found)} {' '.join(f'{value:.7g}' for value in points)}\n"
+        points = np.clip(polygon / (width, height), 0, 1).ravel().tolist()
+        return f"{self._classes.number(found)} {' '.join(map('{:.7g}'.format, points))}\n"
 
     def close(self) -> Iterable[Path]:
         names = "".join(

@@ -61,7 +61,7 @@ def carafe(x: Tensor, mask: Tensor, kernel_size: int, group: int = 1, up: int = 
     reach = kernel_size // 2
     bordered = _pad(x, reach, padding).reshape(n * group, c // group, h + 2 * reach, w + 2 * reach)
     weights = _shuffled(mask.to(x.dtype), up, F.pixel_unshuffle).reshape(n * group, kernel_size**2, up**2, h, w)
-    if torch._C._get_tracing_state() or torch.compiler.is_compiling():  # an export sees the sum itself
+    if _exported():  # an export sees the sum itself
         sums = _sum_of_taps(bordered, weights, kernel_size)
     else:
         sums = _SumOfTaps.apply(bordered, weights, kernel_size)  # type: ignore[no-untyped-call]
@@ -110,18 +110,23 @@ def _pad(x: Tensor, reach: int, padding: str) -> Tensor:
     h, w = x.shape[2:]
     if padding == "zeros":
         x = F.pad(x, [reach] * 4)
-    elif reach < min(h, w):
+    elif not _exported() and reach < min(h, w):  # what is exported has to hold for smaller maps too
         x = F.pad(x, [reach] * 4, mode="reflect")
     else:
         x = x.index_select(2, _mirrored(h, reach, x.device)).index_select(3, _mirrored(w, reach, x.device))
     return x.contiguous()
 
 
-def _mirrored(size: int, reach: int, device: torch.device) -> Tensor:
+def _mirrored(size: int | Tensor, reach: int, device: torch.device) -> Tensor:
     """The pixels that stand at -reach, …, size - 1 + reach when a row of ``size`` is mirrored again and again."""
-    period = max(2 * (size - 1), 1)
-    walked = torch.arange(-reach, size + reach, device=device).abs() % period
+    length: Any = torch.as_tensor(size, device=device)  # which a tracer leaves open
+    period = (2 * (length - 1)).clamp(min=1)
+    walked = (torch.arange(length + 2 * reach, device=device) - reach).abs() % period
     return torch.minimum(walked, period - walked)
+
+
+def _exported() -> bool:
+    return bool(torch._C._get_tracing_state()) or torch.compiler.is_compiling()
 
 
 def _sum_of_taps(bordered: Tensor, weights: Tensor, kernel_size: int) -> Tensor:

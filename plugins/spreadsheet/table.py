@@ -14,7 +14,7 @@ from openpyxl.utils.units import pixels_to_EMU
 from inspector.api import Text
 
 from .._shared.rows import VERDICT, Column, Value
-from .cells import fit_to_width, header_cell, make_cell, verdict_cell
+from .cells import column_cells, fit_to_width, header_cell, placed, verdict_cells
 
 ROW_LIMIT = 1_048_576  # of a sheet, the header included
 
@@ -38,14 +38,8 @@ class Table:
             sheet.row_dimensions[self._rows].height = picture.height * 0.75 + 3  # px to points
             picture.anchor = _anchor(picture, self._rows, place)
             sheet.add_image(picture)
-        sheet.append([self._cell(*pair) for pair in zip(self._columns, values, strict=True)])
+        sheet.append([make(value) for make, value in zip(self._makers, values, strict=True)])
         sheet.auto_filter.ref = f"A1:{self._letters[-1]}{self._rows}"
-
-    def _cell(self, column: Column, value: Value) -> Any:
-        if value is None or value == "":
-            return None
-        sheet = self._sheets[-1]
-        return verdict_cell(sheet, str(value)) if column is VERDICT else make_cell(sheet, value, column.format)
 
     def _start(self) -> None:
         number = len(self._sheets) + 1
@@ -59,6 +53,11 @@ class Table:
         sheet.print_title_rows = "1:1"
         fit_to_width(sheet, landscape=True)
         sheet.append([header_cell(sheet, column.title.read(self._language)) for column in self._columns])
+        self._makers = [
+            verdict_cells(sheet) if column is VERDICT else column_cells(sheet, column.format)
+            for column in self._columns
+        ]
+        sheet._values_to_row = placed
         self._sheets.append(sheet)
         self._rows = 1
 

@@ -55,7 +55,7 @@ def cross_merge(ys: Tensor, in_channel_first: bool = True, out_channel_first: bo
     _check(ys, 5, scans)
     if not out_channel_first:
         ys = ys.permute(0, 3, 4, 1, 2)
-    _, directions, channels, height, width = sizes(ys)
+    directions, channels = sizes(ys)[1:3]
     if directions != 4:
         raise ValueError(f"ys: expected 4 directions, got {directions}")
     first, second, third, fourth = ys.flatten(3).unbind(1)
@@ -63,7 +63,7 @@ def cross_merge(ys: Tensor, in_channel_first: bool = True, out_channel_first: bo
         third, fourth = third.flip(-1), fourth.flip(-1)
     rows, other = first + third, second + fourth
     if scans == 0:
-        other = other.reshape(-1, channels, width, height).transpose(2, 3).flatten(2)
+        other = other.reshape(-1, channels, ys.shape[4], ys.shape[3]).transpose(2, 3).flatten(2)
     y = rows + other
     return y if in_channel_first else y.transpose(1, 2)
 

@@ -315,7 +315,8 @@ class VSSM(nn.Module):
         size = sizes(x)[2:] if self.channel_first else sizes(x)[1:3]
         position: Tensor = self.pos_embed
         if tuple(position.shape[2:]) != size:
-            position = interpolate(position, size, mode="bicubic", align_corners=False)
+            shape = x.shape[2:] if self.channel_first else x.shape[1:3]
+            position = interpolate(position, tuple(shape), mode="bicubic", align_corners=False)
         return x + (position if self.channel_first else position.permute(0, 2, 3, 1))
 
     def forward(self, x: Tensor) -> Any:

@@ -13,7 +13,7 @@ B_t and C_t change with the position: that is what makes it selective. Three for
   at the end of every chunk as if it began with zero, all chunks side by side; K short steps then give the state that
   each chunk really begins with; a second pass runs the recurrence again from there. Its derivative is the same scan
   backwards, dh_t = C_t dy_t + exp(Delta_{t+1} A) dh_{t+1}. Only the K states are kept for it.
-* ``_unrolled``, for tracing: a tree of short unrolled scans, in ONNX some 250 plain nodes at L = 6400.
+* ``_traced``, for tracing: see ``traced.py``; in ONNX some 530 plain nodes, and one graph for any length.
 
 None divides, and the decays are only multiplied with each other, so nothing overflows or becomes NaN however strong the
 decay; the usual chunked form divides by exp(A sum Delta), which is 0 in 32 bit from A sum Delta = -104 on.
@@ -37,7 +37,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-_CHUNK = 20  # positions that one level of the traced form unrolls at most
+from inspector_plugins.vmamba import traced
 
 
 @overload
@@ -103,8 +103,8 @@ def selective_scan(
         ValueError: for shapes that do not fit, naming the tensor with its expected and actual shape.
     """
     sequence, step, decay, into, out_of = _prepare(u, delta, A, B, C, D, z, delta_bias, delta_softplus)
-    if _tracing() or torch.onnx.is_in_onnx_export() or torch.compiler.is_compiling():
-        y, state = _unrolled(sequence, step, decay, into, out_of)
+    if tracing():
+        y, state = _traced(sequence, step, decay, into, out_of)
     else:
         y, state = _Scan.apply(sequence, step, decay, into, out_of)  # type: ignore[no-untyped-call]
     return _finish(y, state, u, sequence, D, z, return_last_state)
@@ -177,7 +177,7 @@ def _prepare(
         tensor = tensor.to(kind)
         shape = sizes(tensor)
         if shape == (channels, states):
-            tensor = tensor.reshape(1, channels, states, 1).expand(batch, channels, states, length)
+            tensor = tensor.reshape(1, channels, states, 1).expand(u.shape[0], -1, -1, u.shape[2])
         elif shape == (batch, states, length):
             tensor = tensor.unsqueeze(1)
         elif len(shape) != 4 or shape[1] < 1 or channels % shape[1] or shape != (batch, shape[1], states, length):
@@ -199,6 +199,11 @@ def _finish(
         y = y * F.silu(z.to(y.dtype))
     y = y.to(u.dtype)
     return (y, state) if with_state else y
+
+
+def tracing() -> bool:
+    """Whether operations are recorded, to run later for other shapes, too."""
+    return _tracing() or torch.onnx.is_in_onnx_export() or torch.compiler.is_compiling()
 
 
 def sizes(tensor: Tensor) -> tuple[int, ...]:
@@ -351,43 +356,23 @@ def _groups(x: Tensor, grouped: Tensor) -> Tensor:
     return x.view(*x.shape[:2], grouped.shape[1], -1, x.shape[3])
 
 
-def _unrolled(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor) -> tuple[Tensor, Tensor]:
-    """As ``_Scan``, of operations that can be traced, differentiated and exported; the batch may change later."""
+def _traced(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor) -> tuple[Tensor, Tensor]:
+    """As ``_Scan``, of operations that can be recorded, differentiated and exported, for any batch and length."""
     channels, states = sizes(A)
-    length = sizes(u)[2]
-    decay = torch.exp(delta.unsqueeze(2) * A.unsqueeze(2))
-    added = _by_group(delta * u, B)
-    state = _tree(decay.reshape(-1, length), added.reshape(-1, length), length).reshape(-1, channels, states, length)
-    groups = sizes(C)[1]
-    read = state.reshape(-1, groups, channels // groups, states, length) * C.unsqueeze(2)
-    return read.sum(3).reshape(-1, channels, length), state[..., -1]
+    length = u.shape[2]
+    step, weighted = delta.transpose(1, 2), (delta * u).transpose(1, 2)
+    exponent = torch.cat([step * rate for rate in A.unbind(1)], 2)
+    added = torch.cat([weighted * into for into in _by_channel(B, channels)], 2)
+    (folded,) = traced.scan([traced.fold(exponent)], [traced.fold(added)], [False])
+    state = traced.unfold(folded, length)
+    y = torch.zeros_like(step)
+    for part, out_of in zip(torch.split(state, [channels] * states, 2), _by_channel(C, channels), strict=True):
+        y = y + part * out_of
+    return y.transpose(1, 2), torch.unflatten(state[:, -1], 1, (states, channels)).transpose(1, 2)
 
 
-def _by_group(x: Tensor, B: Tensor) -> Tensor:
-    """Input of every state: (batch, D, L) times (batch, groups, N, L) -> (batch, groups, D / groups, N, L)."""
-    groups, (channels, length) = sizes(B)[1], sizes(x)[1:]
-    return x.reshape(-1, groups, channels // groups, 1, length) * B.unsqueeze(2)
-
-
-def _tree(decay: Tensor, added: Tensor, length: int) -> Tensor:
-    """h_t = decay_t h_{t-1} + added_t along the last dimension: (rows, L) -> (rows, L), ``length`` being L.
-
-    Up to ``_CHUNK`` positions are unrolled. A longer sequence is cut into chunks of so many, which are unrolled side by
-    side together with the products of their decays; the chunks' ends are scanned in the same way.
-    """
-    levels = max(1, math.ceil(math.log(length, _CHUNK) - 1e-9))
-    chunk = math.ceil(length ** (1 / levels) - 1e-9)
-    count = -(-length // chunk)
-    if padding := count * chunk - length:
-        decay, added = F.pad(decay, (0, padding)), F.pad(added, (0, padding))
-    decays = torch.split(decay.reshape(-1, count, chunk).transpose(1, 2), 1, 1)
-    inputs = torch.split(added.reshape(-1, count, chunk).transpose(1, 2), 1, 1)
-    states, products = [inputs[0]], [decays[0]]
-    for factor, value in zip(decays[1:], inputs[1:], strict=True):
-        states.append(factor * states[-1] + value)
-        products.append(factor * products[-1])
-    state = torch.cat(states, 1)
-    if count > 1:
-        ends = _tree(products[-1].reshape(-1, count), states[-1].reshape(-1, count), count)
-        state = state + torch.cat(products, 1) * F.pad(ends[:, :-1], (1, 0)).unsqueeze(1)
-    return state.transpose(1, 2).reshape(-1, count * chunk)[:, :length]
+def _by_channel(grouped: Tensor, channels: int) -> tuple[Tensor, ...]:
+    """(batch, groups, N, L) -> of each of the N states (batch, L, channels)."""
+    shares = channels // sizes(grouped)[1]
+    every = grouped.permute(2, 0, 3, 1).unsqueeze(4).expand(-1, -1, -1, -1, shares)
+    return every.flatten(3).unbind(0)

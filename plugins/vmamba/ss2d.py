@@ -11,11 +11,13 @@ prepare_torch()
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import softplus
 
+from inspector_plugins.vmamba import traced
 from inspector_plugins.vmamba.adopting import is_channel_first, rename, ss2d_arguments, transfer
 from inspector_plugins.vmamba.crossing import cross_merge, cross_scan
 from inspector_plugins.vmamba.parts import LayerNorm2d, Linear2d, Permute, SoftmaxSpatial
-from inspector_plugins.vmamba.scan import selective_scan, sizes
+from inspector_plugins.vmamba.scan import selective_scan, sizes, tracing
 
 _DIRECTIONS = 4
 # Of a forward type without its suffixes: the directions (see ``cross_scan``). What else the official code tells apart
@@ -165,15 +167,22 @@ class SS2D(nn.Module):
 
     def _scan(self, x: Tensor) -> Tensor:
         """(N, d_inner, H, W) -> the merged and normalised scans, channels where the module has them."""
-        inner, height, width = sizes(x)[1:]
-        length, channels = height * width, _DIRECTIONS * inner
+        y = self._traced(x) if tracing() else self._merged(x)
+        y = y.permute(0, 3, 1, 2) if self.channel_first else y
+        # Normalised before it gets 16 bit again: sums over a whole map may be too large for them.
+        weight = next(self.out_norm.parameters(), None)
+        return self.out_norm(y if weight is None else y.to(weight.dtype)).to(x.dtype)  # type: ignore[no-any-return]
+
+    def _merged(self, x: Tensor) -> Tensor:
+        """(N, d_inner, H, W) -> the sum of the scans, (N, H, W, d_inner)."""
+        inner, height, width = x.shape[1:]
         wide = torch.promote_types(x.dtype, torch.float32)
         sequences = cross_scan(x, scans=self.scans)
         projected = torch.matmul(self.x_proj_weight, sequences)
         step, into, out_of = torch.split(projected, [self.dt_rank, self.d_state, self.d_state], 2)
         y = selective_scan(
-            sequences.reshape(-1, channels, length).to(wide),
-            torch.matmul(self.dt_projs_weight, step).reshape(-1, channels, length),
+            sequences.flatten(1, 2).to(wide),
+            torch.matmul(self.dt_projs_weight, step).flatten(1, 2),
             -torch.exp(self.A_logs.to(wide)),
             into,
             out_of,
@@ -182,12 +191,39 @@ class SS2D(nn.Module):
             delta_softplus=True,
         )
         y = cross_merge(y.reshape(-1, _DIRECTIONS, inner, height, width), scans=self.scans)
-        y = y.reshape(-1, inner, height, width)
-        if not self.channel_first:
-            y = y.permute(0, 2, 3, 1)
-        # Normalised before it gets 16 bit again: sums over a whole map may be too large for them.
-        weight = next(self.out_norm.parameters(), None)
-        return self.out_norm(y if weight is None else y.to(weight.dtype)).to(x.dtype)  # type: ignore[no-any-return]
+        return y.reshape(-1, inner, height, width).permute(0, 2, 3, 1)
+
+    def _traced(self, x: Tensor) -> Tensor:
+        """As :meth:`_merged`, recorded for any H and W.
+
+        Channels stay last, and nothing is turned round: directions 2 and 3 are the sequences of 0 and 1 backwards.
+        """
+        inner, states = self.d_inner, self.d_state
+        wide = torch.promote_types(x.dtype, torch.float32)
+        rows = x.permute(0, 2, 3, 1)
+        columns = rows.transpose(1, 2) if self.scans == 0 else rows
+        sequences = traced.fold(torch.stack([rows.flatten(1, 2), columns.flatten(1, 2)], 1))
+        weight = self.x_proj_weight.reshape(2, 2, -1, inner).permute(1, 3, 0, 2).flatten(2)
+        projected = torch.split(torch.matmul(sequences, weight), [self.dt_rank, states, states] * 2, -1)
+        sequences = sequences.to(wide)
+        weights = self.dt_projs_weight.reshape(2, 2, inner, -1).transpose(2, 3)
+        biases = self.dt_projs_bias.to(wide).reshape(2, 2, 1, inner)
+        rates = -torch.exp(self.A_logs.to(wide)).reshape(2, 2, 1, inner, states)
+        exponents, inputs = [], []
+        for way in (0, 1):
+            step = softplus(torch.matmul(projected[3 * way], weights[way]).to(wide) + biases[way])
+            into = torch.split(projected[3 * way + 1].to(wide), [1] * states, -1)
+            weighted = step * sequences
+            exponents.append(torch.cat([step * rate for rate in rates[way].unbind(-1)], -1))
+            inputs.append(torch.cat([weighted * value for value in into], -1))
+        y = sequences * self.Ds.to(wide).reshape(2, 2, 1, inner).sum(0)
+        for way, found in enumerate(traced.scan(exponents, inputs, (False, self.scans != 1))):
+            out_of = torch.split(projected[3 * way + 2].to(wide), [1] * states, -1)
+            for state, value in zip(torch.split(found, [inner] * states, -1), out_of, strict=True):
+                y = y + state * value
+        along, across = traced.unfold(y, x.shape[2] * x.shape[3]).unbind(1)
+        across = across.reshape(columns.shape)
+        return along.reshape(rows.shape) + (across.transpose(1, 2) if self.scans == 0 else across)
 
     def flops(self, x: Tensor) -> int:
         """Operations of the four scans, by the official count: 9 a state, and 1 for D u; without the projections."""

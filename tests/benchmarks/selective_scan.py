@@ -44,7 +44,7 @@ def read(states: Tensor, C: Tensor) -> Tensor:  # noqa: N803
 
 
 def traced(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor) -> Tensor:  # noqa: N803
-    return scan._unrolled(u, delta, A, B, C)[0]
+    return scan._traced(u, delta, A, B, C)[0]
 
 
 def log_step(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor) -> Tensor:  # noqa: N803

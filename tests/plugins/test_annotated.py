@@ -20,8 +20,9 @@ from inspector.api import (
     RunInfo,
     Verdict,
     check_options,
+    draw_inspection,
 )
-from inspector_plugins.annotated import inspector_exporters, writer
+from inspector_plugins.annotated import common, inspector_exporters, writer
 from inspector_plugins.annotated import video as video_module
 from inspector_plugins.annotated.images import Images
 from inspector_plugins.annotated.video import Video
@@ -30,6 +31,12 @@ from inspector_plugins.annotated.writer import CODECS, Codec
 MODEL = ModelInfo("best.pt", "0" * 64, "yolo11n-seg", ("Defect",))
 RUN = RunInfo(Job((Choice("image_files"),), Choice("yolo11")), MODEL, "a run", "2025-01-01T08:00:00+08:00")
 STEP = 8  # grey levels between the pictures of a test video
+
+
+@pytest.fixture(autouse=True)
+def unproven(monkeypatch):
+    """No codec has worked before."""
+    monkeypatch.setattr(writer, "_proven", set())
 
 
 def picture(width: int = 64, height: int = 48, grey: int = 90) -> np.ndarray:
@@ -107,6 +114,29 @@ class Encoder:
 
 
 # images
+
+
+def test_a_picture_is_drawn_once_for_all_who_write_it_in_the_same_look(tmp_path, monkeypatch):
+    drawn = []
+
+    def draw(image, *rest, **look):
+        drawn.append(look)
+        return draw_inspection(image, *rest, **look)
+
+    monkeypatch.setattr(common, "draw_inspection", draw)
+    pictures, film, plain = Images(tmp_path, RUN), Video(tmp_path, RUN), Images(tmp_path / "plain", RUN, labels=False)
+    before = picture(200, 160)
+    for index in range(3):
+        one = inspection("turn.mp4", before.copy(), "NG", index, index / 25, 25.0, "turn.mp4", [defect(20, 30, 40, 30)])
+        for exporter in (pictures, film, plain, pictures):
+            exporter.write(one)
+        assert np.array_equal(one.frame.image, before), "the picture itself was drawn into"
+    assert drawn == [{"opacity": 0.4, "labels": labels} for labels in (True, False)] * 3
+    del one
+    assert not common._drawn, "a picture outlived its inspection"
+    paths = [*pictures.close(), *plain.close()]
+    assert len(paths) == 9 and len(read_video(*film.close(), tmp_path)[0]) == 3
+    assert not np.array_equal(read(paths[0]), read(paths[-1]))
 
 
 def test_a_still_picture_is_annotated_under_its_own_name(tmp_path):
@@ -341,6 +371,31 @@ def test_a_codec_that_opens_and_writes_nothing_is_passed_over(tmp_path, monkeypa
     monkeypatch.setattr(cv2, "VideoWriter", Deaf)
     [path] = video(tmp_path, [from_file(index) for index in range(4)])
     assert path.name == "turn.avi" and files(tmp_path / "video") == ["turn.avi"]
+
+
+def test_a_codec_is_tried_once_for_each_size_and_rate_and_again_after_it_failed(tmp_path, monkeypatch):
+    opened = []
+
+    class Counted(Encoder):
+        def __init__(self, path, code, rate, size):
+            super().__init__(path, code, rate, size)
+            opened.append(size)
+
+        def write(self, image):
+            if not failing:
+                super().write(image)
+
+    monkeypatch.setattr(cv2, "VideoWriter", Counted)
+    monkeypatch.setattr(writer, "CODECS", CODECS[:1])
+    failing = True
+    with pytest.raises(InspectorError, match="no codec takes"):
+        video(tmp_path / "0", [from_file(0)])
+    failing = False
+    for number, (size, times) in enumerate([((64, 48), 2), ((64, 48), 1), ((80, 48), 2), ((64, 48), 1)], 1):
+        opened.clear()
+        [path] = video(tmp_path / str(number), [from_file(index, size=size) for index in range(2)])
+        assert opened == [size] * times
+        assert len(read_video(path, tmp_path)[0]) == 2
 
 
 def test_no_codec_at_all_is_said_once_and_the_next_stream_is_tried(tmp_path, monkeypatch, caplog):

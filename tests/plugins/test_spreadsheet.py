@@ -1,6 +1,7 @@
 import gc
 import io
 import sys
+import types
 import zipfile
 from dataclasses import replace
 from datetime import datetime
@@ -10,6 +11,8 @@ from xml.etree import ElementTree
 import numpy as np
 import openpyxl
 import pytest
+from openpyxl import Workbook
+from openpyxl.worksheet._write_only import WriteOnlyWorksheet
 from PIL import Image
 
 from inspector.api import (
@@ -31,6 +34,7 @@ from inspector.api import (
 from inspector_plugins import spreadsheet
 from inspector_plugins.spreadsheet import table
 
+TIME = "2026-01-02T03:04:05.678+08:00"
 MODEL = ModelInfo("最佳.pt", "ab" * 32, "yolo11n-seg", ("Defect", "裂纹"), "yolo11", "torch", "cpu", 640)
 JOB = Job((Choice("images"),), Choice("yolo11"))
 RUN = RunInfo(JOB, MODEL, "第一批", "2026-01-02T03:04:05+08:00")
@@ -43,7 +47,7 @@ def inspection(
     image = np.full((150, 400, 3), 90, np.uint8)
     frame = Frame(image, number - 1, name, seconds=1.25, rate=25.0, path=f"/data/{name}")
     reasons = (Reason("length_above", "Defect", 44.5, 40.0, "px"),) if status != "OK" else ()
-    more = {"time": "2026-01-02T03:04:05.678+08:00", "timings": Timings(1.5, 20.25, 22.0)} | more
+    more = {"time": TIME, "timings": Timings(1.5, 20.25, 22.0)} | more
     return Inspection(frame, found, Verdict(status, reasons), MODEL, number=number, **more)
 
 
@@ -195,6 +199,36 @@ def test_texts_stay_texts(tmp_path, name):
     for cell in cells:
         assert cell.value == name and cell.data_type == "s"
         assert bool(cell.quotePrefix) == (name[0] in "=+-@#")
+
+
+def test_no_row_leaves_anything_in_the_next_and_openpyxls_own_way_writes_the_same(tmp_path, monkeypatch):
+    names = ("=1.jpg", "a.jpg", "", "#N/A", " b ", "-", "字")
+    items = [
+        inspection(n, name, (defect(name, n / 8),) * (n % 3), ("OK", "NG", "WARN")[n % 3], time="" if n % 2 else TIME)
+        for n, name in enumerate(names * 2, 1)
+    ]
+    (tmp_path / "own").mkdir()
+    path = export(tmp_path, *items)
+    theirs = WriteOnlyWorksheet._values_to_row
+    made = Workbook.create_sheet
+
+    def create_sheet(book, *rest):
+        sheet = made(book, *rest)
+        monkeypatch.setattr(table, "placed", types.MethodType(theirs, sheet))
+        return sheet
+
+    monkeypatch.setattr(Workbook, "create_sheet", create_sheet)
+    other = export(tmp_path / "own", *items)
+    with zipfile.ZipFile(path) as ours, zipfile.ZipFile(other) as openpyxls:
+        for name in ours.namelist():
+            if name.startswith("xl/worksheets/") and name != "xl/worksheets/sheet1.xml":
+                assert ours.read(name) == openpyxls.read(name)
+    sheet = openpyxl.load_workbook(path)["Inspections"]
+    for row, item in zip(sheet.iter_rows(min_row=2), items, strict=True):
+        assert row[2].value == (item.frame.name or None) and row[7].value == item.verdict.status
+        assert bool(row[2].quotePrefix) == item.frame.name.startswith(("=", "#", "-"))
+        assert (row[1].value is None) == (item.time == "")
+        assert (row[10].number_format, row[7].font.b, row[2].font.b) == ("#,##0", True, False) or row[10].value is None
 
 
 def test_unprintable_characters_are_replaced(tmp_path):

@@ -77,6 +77,14 @@ def test_exported(onnx_run, scans):
         torch.testing.assert_close(got, expected, rtol=0, atol=0)
 
 
+@pytest.mark.parametrize("scans", [0, 1, 2])
+def test_a_trace_takes_other_sizes(scans):
+    traced = torch.jit.trace(Both(scans), torch.randn(1, 3, 5, 7))
+    x = torch.randn(2, 3, 9, 4)
+    for got, expected in zip(traced(x), Both(scans)(x), strict=True):
+        torch.testing.assert_close(got, expected, rtol=0, atol=0)
+
+
 @pytest.mark.parametrize(
     ("function", "shape", "scans", "message"),
     [

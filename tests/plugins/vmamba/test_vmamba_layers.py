@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import nn
 
-from inspector_plugins.vmamba import layers
+from inspector_plugins.vmamba import layers, scan
 from inspector_plugins.vmamba.layers import SS2D, VSSM, Backbone_VSSM, VSSBlock, selective_scan_ref
 from inspector_plugins.vmamba.parts import LayerNorm2d
 
@@ -34,8 +34,10 @@ def scattered(module: nn.Module, seed: int = 0) -> nn.Module:
     return module.eval()
 
 
+@pytest.mark.parametrize("tracing", [False, True])
 @pytest.mark.parametrize("case", ["ss2d_v0", "ss2d_v3_cl", "ss2d_v05_noz_cf"])
-def test_official_ss2d(golden, case):
+def test_official_ss2d(golden, case, tracing, monkeypatch):
+    monkeypatch.setattr(scan, "_tracing", lambda: tracing)
     stored = golden(case)
     module = SS2D(**stored.config).eval()
     module.load_state_dict(stored.state_dict)
@@ -107,6 +109,30 @@ def test_both_layouts_are_one_layer(kind):
     x = torch.randn(2, 5, 6, 12)
     torch.testing.assert_close(first(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1), last(x), rtol=1e-4, atol=1e-5)
     assert last.in_proj.weight.shape[0] == (24 if "_noz_" in f"{kind}_" else 48)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@torch.no_grad()
+def test_a_trace_takes_other_sizes(kind):
+    first = kind != "v0"
+    module = scattered(SS2D(d_model=12, d_state=2, forward_type=kind, channel_first=first))
+
+    def maps(batch, height, width):
+        return torch.randn((batch, 12, height, width) if first else (batch, height, width, 12))
+
+    traced = torch.jit.trace(module, maps(1, 4, 8))
+    for size in ((1, 4, 8), (2, 7, 3), (1, 1, 1), (1, 20, 31)):
+        x = maps(*size)
+        torch.testing.assert_close(traced(x), module(x), rtol=1e-4, atol=1e-5)
+
+
+@torch.no_grad()
+def test_a_trace_in_16_bit_scans_in_32():
+    module = scattered(VSSBlock(16, 0.0, LayerNorm2d, True, ssm_d_state=2))
+    x = torch.randn(1, 16, 6, 5)
+    half = copy.deepcopy(module).half()
+    traced = torch.jit.trace(half, x.half())
+    torch.testing.assert_close(traced(x.half()), half(x.half()), rtol=0.01, atol=0.01)
 
 
 @torch.no_grad()

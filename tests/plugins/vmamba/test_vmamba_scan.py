@@ -56,9 +56,12 @@ def naive(u, delta, A, B, C, D=None, z=None, delta_bias=None, delta_softplus=Fal
     return y
 
 
-@pytest.mark.parametrize("function", SCANS)
+@pytest.mark.parametrize(
+    ("function", "tracing"), [(selective_scan, False), (selective_scan, True), (selective_scan_ref, False)]
+)
 @pytest.mark.parametrize("case", ["ss_grouped_full", "ss_noD_nobias_nosoftplus", "ss_3dim_BC"])
-def test_official_cases(golden, case, function):
+def test_official_cases(golden, case, function, tracing, monkeypatch):
+    monkeypatch.setattr(scan, "_tracing", lambda: tracing)
     stored = golden(case)
     given = {name: value.requires_grad_() for name, value in stored.inputs.items()}
     y, last = function(**given, delta_softplus=stored.config["delta_softplus"], return_last_state=True)
@@ -203,20 +206,48 @@ def test_exported(onnx_run, states, length):
     torch.testing.assert_close(got, Scan()(*tensors), rtol=1e-4, atol=1e-4)
 
 
-def test_few_nodes(tmp_path):
+def test_one_graph_for_any_length(tmp_path):
+    """To 1e-5 of the largest number, under the usual decay and a strong one; traced where nothing had to be padded."""
     import onnx
+    import openvino
 
-    tensors = tuple(value.detach() for value in inputs(1, 8, 6400, 1, 4, torch.float32, everything=False).values())
-    torch.onnx.export(Scan(), tensors, tmp_path / "scan.onnx", dynamo=False, opset_version=17)
+    def tensors(length, strength=1.0):
+        given = inputs(1, 8, length, 2, 4, torch.float32, everything=False)
+        given["A"] = given["A"] * strength
+        return [value.detach() for value in given.values()]
+
+    names = ["u", "delta", "A", "B", "C"]
+    axes = {
+        name: {tensor.dim() - 1: "length"} for name, tensor in zip(names, tensors(4096), strict=True) if name != "A"
+    }
+    options = {"dynamo": False, "opset_version": 17, "input_names": names, "dynamic_axes": axes}
+    torch.onnx.export(Scan(), tuple(tensors(4096)), tmp_path / "scan.onnx", **options)
     nodes = [node for node in onnx.load(tmp_path / "scan.onnx").graph.node if node.op_type != "Constant"]
-    assert len(nodes) < 300
+    assert len(nodes) < 800
+    compiled = openvino.Core().compile_model(tmp_path / "scan.onnx", "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    for length, strength in (
+        (1, 1),
+        (15, 1),
+        (16, 1),
+        (17, 1),
+        (256, 1),
+        (257, 50),
+        (4097, 1),
+        (4097, 1e4),
+        (70_000, 1e-6),
+    ):
+        given = tensors(length, strength)
+        found = torch.from_numpy(compiled([value.numpy() for value in given])[0])
+        expected = Scan()(*(value.double() for value in given))
+        assert float((found - expected).abs().max()) <= 1e-5 * float(expected.abs().max()), (length, strength)
 
 
-def test_a_trace_takes_other_batches():
-    tensors = [value.detach() for value in inputs(1, 4, 100, 1, 2, torch.float32, everything=False).values()]
+def test_a_trace_takes_other_batches_and_lengths():
+    tensors = [value.detach() for value in inputs(1, 4, 96, 1, 2, torch.float32, everything=False).values()]
     traced = torch.jit.trace(Scan(), tensors)
-    twice = [value.repeat(2, *[1] * (value.dim() - 1)) if value.dim() > 2 else value for value in tensors]
-    torch.testing.assert_close(traced(*twice), Scan()(*twice))
+    for length in (1, 50, 96, 1000):
+        other = [value.detach() for value in inputs(2, 4, length, 1, 2, torch.float32, everything=False).values()]
+        torch.testing.assert_close(traced(*other), Scan()(*other), rtol=1e-4, atol=1e-5)
 
 
 def test_shapes_without_numbers():

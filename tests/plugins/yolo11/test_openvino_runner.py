@@ -145,13 +145,23 @@ def test_shapes_beyond_the_third_share_a_network(both, picture):
 @pytest.mark.parametrize("name", PRESETS)
 def test_the_variants_agree(preset, layers, picture, name):
     weights = preset(name)
-    if name == "vmamba":  # its scan is another for each length
-        with pytest.raises(converted.Refused, match=r"vmamba.pt cannot be written as openvino"):
-            OpenVinoModel(weights, layers)
-    ours, theirs = OpenVinoModel(weights, layers, fixed=True), TorchModel(weights, "cpu", layers)
+    ours, theirs = OpenVinoModel(weights, layers), TorchModel(weights, "cpu", layers)
     assert ours.info.names == theirs.info.names and ours.info.architecture == f"yolo11n-seg-{name}"
     for height, width in ((SIZE, 120), (99, SIZE)):
         assert check(ours, theirs, picture(height, width), 0.1, 0.5) >= 3
+    check(ours, theirs, picture(20, SIZE), 0.1, 0.5)  # maps of one row
+
+
+def test_what_fits_one_shape_only_is_converted_for_each(preset, layers, picture, monkeypatch):
+    from inspector_plugins.vmamba import traced
+
+    whole = traced.unfold
+    monkeypatch.setattr(traced, "unfold", lambda x, length: whole(x, int(length)))
+    weights = preset("vmamba")
+    with pytest.raises(converted.Refused, match=r"vmamba.pt cannot be written as openvino"):
+        OpenVinoModel(weights, layers)
+    ours, theirs = OpenVinoModel(weights, layers, fixed=True), TorchModel(weights, "cpu", layers)
+    assert check(ours, theirs, picture(99, SIZE), 0.1, 0.5) >= 3
 
 
 @pytest.mark.parametrize("architecture", ["yolov8n-seg", "yolo12n-seg", "yolo26n-seg"])
