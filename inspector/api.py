@@ -409,8 +409,8 @@ class ModelSpec:
         validate: ``validate(weights: Path, data: Path, layers, output: Path | None, **options)`` -> figures for JSON,
             where it can; pictures of curves go into ``output``.
         validate_options: options of ``validate``.
-        export: ``export(weights: Path, format: str, output: Path | None, layers, **options) -> Path`` of what was
-            written, where it can.
+        export: ``export(weights: Path, format: str, output: Path | None, layers, report=…, **options) -> Path`` of what
+            was written, where it can. It may call ``report(line)`` with what it found out.
         export_formats: the formats that ``export`` knows.
         export_options: options of ``export``.
         architectures: the architectures that ``train`` can build, where there are any: makes a :class:`Architectures`.

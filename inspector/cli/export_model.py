@@ -38,10 +38,12 @@ def run(arguments: argparse.Namespace) -> int:
     given = options.given(arguments, spec.export_options)
     output = None if arguments.output is None else arguments.output.absolute()
     layers = tuple(catalogue.layers.values())
+    found: list[str] = []
     with console.results_only():
-        written = spec.export(weights, arguments.format, output, layers, **given)
+        written = spec.export(weights, arguments.format, output, layers, report=found.append, **given)
     if arguments.json:
-        emit({"output": str(written), "format": arguments.format})
+        emit({"output": str(written), "format": arguments.format, "report": found})
     else:
-        say(f"Saved as {written}")
+        for line in (*found, f"Saved as {written}"):
+            say(line)
     return 0

@@ -8,6 +8,8 @@ The conversion is the program's own ``export-model`` in a child process. An entr
   layers in it; or the sentence by which it was refused;
 * ``*.blob``: what OpenVINO made of the network for this processor and one shape, a digest before it.
 
+An int8 network is not converted but made by ``export-model --precision int8``, which puts it here: an entry of its own.
+
 The folder's name tells everything that an entry depends on but its plugins. It is made elsewhere and moved there whole,
 so that it does no harm to be killed, or to be two. What does not agree with its digests is made anew. Where all entries
 take more than :data:`MOST_BYTES`, those go that were not used for the longest time.
@@ -23,7 +25,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +48,9 @@ from inspector_plugins.yolo11.reading import read
 
 logger = logging.getLogger(__name__)
 MOST_BYTES = 2 << 30
+LARGEST_FALL = 0.01
+"""Of mask mAP50-95, 0 to 1: what int8 may lose before there is a warning."""
+
 _FORMAT = 1
 _TIME_LIMIT = 900.0  # seconds
 _OLD = 86_400.0  # seconds after which what another process left unfinished goes
@@ -67,6 +72,7 @@ class Converted:
         sha256: of the checkpoint, hexadecimal.
         architecture, names, imgsz, stride: see :class:`inspector_plugins.yolo11.checkpoint.Checkpoint`.
         end_to_end: its head needs no suppression.
+        accuracy: of an int8 network the mask mAP50-95 that was measured in f32 and in int8, 0 to 1.
     """
 
     folder: Path
@@ -76,6 +82,7 @@ class Converted:
     imgsz: int
     stride: int
     end_to_end: bool
+    accuracy: tuple[float, float] | None = None
 
     @property
     def network(self) -> Path:
@@ -114,26 +121,28 @@ class Converted:
         tidy(self.folder)
 
 
-def find(weights: Path, layers: Sequence[LayerSpec], shape: str = "any") -> Converted:
+def find(weights: Path, layers: Sequence[LayerSpec], shape: str = "any", precision: str = "f32") -> Converted:
     """The converted form of ``weights``; made first where there is none, which takes some seconds.
 
     Args:
         layers: layers of plugins that the checkpoint may contain.
         shape: of the pictures, see :func:`inspector_plugins.yolo11.export.export`.
+        precision: ``f32``; or ``int8``, for any shape, which is there only where it was made: see :func:`add`.
 
     Raises:
-        InputError: for a file that cannot be read, or a checkpoint that cannot be used.
+        InputError: for a file that cannot be read, a checkpoint that cannot be used, or an int8 form that is not there.
         Refused: its network cannot be converted; that is remembered.
         InspectorError: the conversion did not succeed here and now.
         ImportError, OSError: openvino is missing; the user's folder cannot be written to.
     """
-    prepare_openvino()
-    import openvino
-
     sha256 = hashlib.sha256(read(weights)).hexdigest()
-    depends = "\n".join((str(_FORMAT), __version__, openvino.get_version(), sha256, shape))
-    folder = long_path(_room() / hashlib.sha256(depends.encode()).hexdigest()[:32])
+    folder = _folder(sha256, shape, precision)
     found = _read(folder, layers)
+    if found is None and precision == "int8":
+        raise InputError(
+            f"{weights.name} has no int8 form here; make it with 'bearing-inspector export-model {weights.name} "
+            "--format openvino --precision int8 --calibrate FOLDER --data data.yaml', or choose another precision"
+        )
     if found is None:
         _make(folder, weights, sha256, layers, shape)
         found = _read(folder, layers)
@@ -142,7 +151,69 @@ def find(weights: Path, layers: Sequence[LayerSpec], shape: str = "any") -> Conv
         raise InspectorError(f"what was converted of {weights.name} cannot be read again")
     with suppress(OSError):
         os.utime(folder / "entry.json")
+    _tell(weights, found)
     return found
+
+
+def add(
+    write: Callable[[Path], None], weights: Path, sha256: str, layers: Sequence[LayerSpec], precision: str
+) -> Converted:
+    """Keep another form of ``weights`` for pictures of any shape, in place of an earlier one.
+
+    Args:
+        write: writes it into the new folder that it gets, as ``export-model`` does.
+        sha256: of the checkpoint.
+        layers: see :func:`find`, as is ``precision``.
+
+    Raises:
+        InspectorError: it cannot be kept.
+    """
+    folder = _folder(sha256, "any", precision)
+    try:
+        work = Path(tempfile.mkdtemp(prefix=".tmp-", dir=folder.parent))
+        try:
+            write(work / "model")
+            _describe(work / "model", _entry(work / "model", layers))
+            with suppress(FileNotFoundError):
+                folder.rename(work / "earlier")
+            _place(work, folder, layers)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+    except OSError as error:
+        raise InspectorError(
+            f"The {precision} form of {weights.name} cannot be kept ({error.strerror or error})"
+        ) from error
+    tidy(folder)
+    found = _read(folder, layers)
+    if found is None:
+        raise InspectorError(f"what was converted of {weights.name} cannot be read again")
+    _tell(weights, found)
+    return found
+
+
+def _tell(weights: Path, found: Converted) -> None:
+    """What a reduced precision costs goes to the log; much of it, to the person."""
+    if found.accuracy is None:
+        return
+    before, after = found.accuracy
+    if before - after > LARGEST_FALL:
+        logger.warning(
+            "%s is less exact in int8: mask mAP50-95 fell from %.4f to %.4f when it was calibrated; take another "
+            "precision, or calibrate on more pictures",
+            *(weights.name, before, after),
+        )
+    else:
+        logger.info("%s in int8: mask mAP50-95 was %.4f in f32 and is %.4f", weights.name, before, after)
+
+
+def _folder(sha256: str, shape: str, precision: str) -> Path:
+    prepare_openvino()
+    import openvino
+
+    depends = [str(_FORMAT), __version__, openvino.get_version(), sha256, shape]
+    if precision != "f32":
+        depends.append(precision)
+    return long_path(_room() / hashlib.sha256("\n".join(depends).encode()).hexdigest()[:32])
 
 
 def _room() -> Path:
@@ -181,10 +252,17 @@ def _read(folder: Path, layers: Sequence[LayerSpec]) -> Converted | None:
                 int(entry["imgsz"]),
                 int(entry["stride"]),
                 bool(entry["end_to_end"]),
+                _accuracy(entry.get("accuracy")),
             )
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return None
     raise Refused(refusal)
+
+
+def _accuracy(told: Mapping[str, Any] | None) -> tuple[float, float] | None:
+    if told is None:
+        return None
+    return float(told["f32"]["mask"]["mAP50-95"]), float(told["int8"]["mask"]["mAP50-95"])
 
 
 def _make(folder: Path, weights: Path, sha256: str, layers: Sequence[LayerSpec], shape: str) -> None:
@@ -241,7 +319,11 @@ def convert(weights: Path, folder: Path, layers: Sequence[LayerSpec], shape: str
         raise InputError(sentence)
     else:
         raise InspectorError(f"{weights.name} was not converted for OpenVINO ({sentence})")
-    text = json.dumps({"format": _FORMAT} | entry, ensure_ascii=False, indent=1)
+    _describe(folder, entry)
+
+
+def _describe(folder: Path, entry: Mapping[str, Any]) -> None:
+    text = json.dumps({"format": _FORMAT, **entry}, ensure_ascii=False, indent=1)
     (folder / "entry.json").write_text(text, "utf-8")
 
 
@@ -265,7 +347,7 @@ def _entry(folder: Path, layers: Sequence[LayerSpec]) -> dict[str, Any]:
         "end_to_end": told["end2end"],
         "layers": {id: edition(here[id]) if id in here else "" for id in told["layers"]},
         "files": digests,
-    }
+    } | ({"accuracy": told["accuracy"]} if "accuracy" in told else {})
 
 
 def _place(work: Path, folder: Path, layers: Sequence[LayerSpec]) -> None:

@@ -10,7 +10,7 @@ import logging
 import os
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -83,11 +83,7 @@ def evaluate(
         raise InputError(f"{data} has no line {split}: with the folder of the {split} pictures; measure another split")
     place = devices.choose(device)
     opened = checkpoint.load(weights, layers)
-    order = _order(weights, opened.names, data, description["names"])
-    pictures, left_out = _read(description[split], order)
-    if not any(picture.classes for picture in pictures):
-        usable = f" that can be used ({left_out[0]})" if left_out else ""
-        raise InputError(f"The {split} pictures of {data} hold no labelled defect{usable}; there is nothing to measure")
+    pictures, left_out = labelled(weights, opened.names, data, description, split)
     size = -(-(imgsz or opened.imgsz) // opened.stride) * opened.stride
     opened.model.names = dict(enumerate(opened.names))
     opened.model.end2end = False  # as we inspect: the head that needs NMS, where there are two
@@ -139,6 +135,22 @@ def evaluate(
         "left_out": left_out,
         "files": drawn,
     }
+
+
+def labelled(
+    weights: Path, names: Sequence[str], data: Path, description: Mapping[str, Any], split: str
+) -> tuple[list[Picture], list[str]]:
+    """The pictures of a split that :func:`read_data` found, with the model's class numbers; and what cannot be used.
+
+    Raises:
+        InputError: the classes are not the model's ``names``, or no defect is labelled.
+    """
+    order = _order(weights, names, data, description["names"])
+    pictures, left_out = _read(description[split], order)
+    if not any(picture.classes for picture in pictures):
+        usable = f" that can be used ({left_out[0]})" if left_out else ""
+        raise InputError(f"The {split} pictures of {data} hold no labelled defect{usable}; there is nothing to measure")
+    return pictures, left_out
 
 
 def _order(weights: Path, known: Sequence[str], data: Path, given: Sequence[str]) -> list[int]:

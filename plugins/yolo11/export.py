@@ -14,9 +14,10 @@ import re
 import shutil
 import tempfile
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ import yaml
 from torch.nn import functional
 from ultralytics.nn.tasks import SegmentationModel
 
-from inspector_plugins.yolo11 import build, checkpoint
+from inspector_plugins.yolo11 import build, checkpoint, converted
 from inspector_plugins.yolo11.origins import origin, plugin_of
 
 FORMATS = ("openvino", "onnx", "torchscript")
@@ -58,6 +59,10 @@ def export(
     imgsz: int | None = None,
     shape: str | None = None,
     half: bool = False,
+    precision: str = "f32",
+    calibrate: Path | None = None,
+    data: Path | None = None,
+    report: Callable[[str], None] = lambda line: None,
 ) -> Path:
     """Write the network for pictures (1, 3, H, W), RGB from 0 to 1.
 
@@ -73,6 +78,12 @@ def export(
         shape: ``HxW`` instead, multiples of the stride; or ``any``: all multiples of the stride; not with TorchScript.
         half: keep the weights in 16 bit, half the size; with OpenVINO only. Norms are then kept apart from
             convolutions: so nothing is rounded of a checkpoint that was saved in 16 bit, as all trainings do.
+        precision: ``f32``; or ``int8``, with OpenVINO only: convolutions in 8 bit, see :mod:`quantize`. It is also kept
+            for inspecting with ``precision=int8``, see :mod:`converted`.
+        calibrate: for int8, a folder of good pictures.
+        data: for int8, the ``data.yaml`` of labelled pictures: some under ``train`` are added to the good ones, and on
+            those under ``val`` it is measured beside f32.
+        report: called with each line of what was measured.
 
     Returns:
         The file or folder that was written.
@@ -87,23 +98,42 @@ def export(
         raise InputError(f"half is for the format openvino, not {format}; leave it off")
     if shape is not None and format == "torchscript":
         raise InputError("shape is for the formats onnx and openvino, not torchscript; leave it off")
+    if precision == "int8" and (format != "openvino" or half):
+        raise InputError("The precision int8 is for the format openvino, without half; leave one of them off")
+    if precision != "int8" and not (calibrate is None and data is None):
+        raise InputError("calibrate and data are for the precision int8; give it, or leave them off")
     opened = checkpoint.load(weights, layers)
     final = output or weights.with_name(weights.stem + _ENDINGS[format])
     _check_output(final, format)
     size = _size(shape, opened.stride, imgsz or opened.imgsz)
+    calibration = None
+    if precision == "int8":
+        from inspector_plugins.yolo11.int8 import Calibration
+
+        side = _size(None, opened.stride, imgsz or opened.imgsz)[0]
+        calibration = Calibration.of(weights, opened, side, calibrate, data)
     used = _used(opened.model, layers)
     network = _prepared(opened.model, format, fuse=not half)
-    network.model[-1].dynamic = free = shape == "any"
-    metadata = _metadata(opened, network, size, free, half) | {"layers": used}
+    network.model[-1].dynamic = free = shape == "any" or calibration is not None
+    metadata = _metadata(opened, network, size, shape == "any", half) | {"layers": used}
     picture = torch.zeros(1, 3, *((side * opened.stride for side in _TRACED) if free else size))
     with _explained(weights, format), _quiet(), torch.no_grad():
         network(picture)  # settles what is made at the first pass for a size, such as anchors
         content = (_torchscript if format == "torchscript" else _onnx)(network, picture, metadata)
         if free:
             _try(content, network, opened.stride)
-    if format == "openvino":
-        return _write_openvino(final, weights.stem, content, metadata, half)
-    return _write_file(final, content)
+    if format != "openvino":
+        return _write_file(final, content)
+    if calibration is None:
+        model = _read(content)
+    else:
+        with _explained(weights, format):
+            model, metadata["accuracy"] = calibration.apply(content, report)
+        metadata["args"]["quantize"] = 8
+        converted.add(partial(_save, weights.stem, model, metadata), weights, opened.sha256, layers, precision)
+        if shape != "any":
+            model.reshape([1, 3, *size])
+    return _write_openvino(final, weights.stem, model, metadata, half)
 
 
 def _check_output(final: Path, format: str) -> None:
@@ -247,21 +277,31 @@ def _write_file(final: Path, content: bytes) -> Path:
     return final
 
 
-def _write_openvino(final: Path, name: str, content: bytes, metadata: dict[str, Any], half: bool) -> Path:
-    import openvino
-
+def _write_openvino(final: Path, name: str, model: Any, metadata: dict[str, Any], half: bool) -> Path:
     with _writing(final):
         temporary = Path(tempfile.mkdtemp(prefix=".tmp-", dir=long_path(final.parent)))
         try:
-            folder = temporary / "model"
-            folder.mkdir()
-            openvino.save_model(openvino.Core().read_model(content), folder / f"{name}.xml", compress_to_fp16=half)
-            text = yaml.safe_dump(metadata, allow_unicode=True, sort_keys=False)
-            (folder / "metadata.yaml").write_text(text, encoding="utf-8")
-            folder.rename(long_path(final))
+            _save(name, model, metadata, temporary / "model", half)
+            (temporary / "model").rename(long_path(final))
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
     return final
+
+
+def _save(name: str, model: Any, metadata: dict[str, Any], folder: Path, half: bool = False) -> None:
+    """Write an OpenVINO network into the new ``folder``."""
+    import openvino
+
+    folder.mkdir()
+    openvino.save_model(model, folder / f"{name}.xml", compress_to_fp16=half)
+    text = yaml.safe_dump(metadata, allow_unicode=True, sort_keys=False)
+    (folder / "metadata.yaml").write_text(text, encoding="utf-8")
+
+
+def _read(content: bytes) -> Any:
+    import openvino
+
+    return openvino.Core().read_model(content)
 
 
 @contextmanager

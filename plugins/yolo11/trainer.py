@@ -34,7 +34,7 @@ from ultralytics.models.yolo.segment import SegmentationTrainer
 from ultralytics.nn.tasks import SegmentationModel
 from ultralytics.utils.torch_utils import ModelEMA, unwrap_model
 
-from inspector_plugins.yolo11 import checkpoint
+from inspector_plugins.yolo11 import checkpoint, curves
 from inspector_plugins.yolo11.data import Picture, Report
 from inspector_plugins.yolo11.dataset import Dataset
 
@@ -168,6 +168,19 @@ class Training(SegmentationTrainer):  # type: ignore[misc]
         batch = super().preprocess_batch(batch)
         batch["img"] = batch["img"].contiguous(memory_format=torch.channels_last)
         return batch
+
+    # Reading and drawing; the base class does it with polars, which the packaged program leaves out.
+
+    def read_results_csv(self) -> dict[str, list[float]]:
+        return curves.read(self.csv)
+
+    def plot_metrics(self) -> None:
+        curves.draw_results(curves.read(self.csv), self.save_dir / "results.png")
+
+    def plot_training_labels(self) -> None:
+        labels = self.train_loader.dataset.labels
+        boxes, classes = (np.concatenate([label[key] for label in labels]) for key in ("bboxes", "cls"))
+        curves.draw_labels(boxes, classes.ravel(), self.data["names"], self.save_dir / "labels.jpg")
 
     # Saving.
 

@@ -32,7 +32,26 @@ def test_elsewhere_and_as_json(program, tmp_path):
     words = ("--format", "onnx", "--output", output, "--imgsz", 64, "--json")
     code, out, err = program("export-model", "bearing-yolo11n-seg", *words)
     assert code == 0, err
-    assert json.loads(out) == {"output": str(output), "format": "onnx"} and output.stat().st_size > 1e6
+    assert json.loads(out) == {"output": str(output), "format": "onnx", "report": []} and output.stat().st_size > 1e6
+
+
+@pytest.mark.parametrize("json_flag", [[], ["--json"]])
+def test_what_was_measured_is_part_of_the_result(program, weights, monkeypatch, json_flag):
+    from inspector_plugins.yolo11 import export
+
+    def write(file, format, output, layers, report, **options):
+        assert options == {"precision": "int8", "calibrate": weights.parent, "data": weights}
+        report("mask mAP50-95 is 0.2980 in f32")
+        return file
+
+    monkeypatch.setattr(export, "export", write)
+    words = ("--format", "openvino", "--precision", "int8", "--calibrate", weights.parent, "--data", weights)
+    code, out, err = program("export-model", weights, *words, *json_flag)
+    assert (code, err) == (0, "")
+    if json_flag:
+        assert json.loads(out)["report"] == ["mask mAP50-95 is 0.2980 in f32"]
+    else:
+        assert out == f"mask mAP50-95 is 0.2980 in f32\nSaved as {weights}\n"
 
 
 @pytest.mark.parametrize(
@@ -42,6 +61,8 @@ def test_elsewhere_and_as_json(program, tmp_path):
         ([], "--format"),
         (["--format", "onnx", "--imgsz", "31"], "--imgsz: '31' lies outside the range"),
         (["--format", "onnx", "--half"], "half is for the format openvino"),
+        (["--format", "openvino", "--precision", "int8"], "precision int8 needs calibrate"),
+        (["--format", "openvino", "--precision", "int4"], "--precision: 'int4' is not one of f32, int8"),
         (["--format", "onnx", "--output", "missing/a.onnx"], "missing does not exist"),
         (["--format", "onnx", "--output", "a.txt"], "a.txt must end in .onnx"),
     ],

@@ -261,6 +261,10 @@ def test_a_model_is_trained_used_measured_and_written(page, shell, data, tmp_pat
     models.export("torchscript")
     wait(lambda: shell.heard("Saved as"), LIMIT)
     assert list((tmp_path / "结果" / "first" / "weights").glob("*.torchscript"))
+    wait(lambda: models.write.instate(["!disabled"]))
+    (one,) = models.chosen()
+    models.calibrate(one, one.data.parent / "images" / "train")
+    wait(lambda: "From f32 to int8, mask mAP50-95 goes from" in str(models.figures.cget("text")), LIMIT)
     page.close()
     page.destroy()
 

@@ -73,6 +73,14 @@ def test_it_goes_by_the_content_not_by_the_name(checkpoints, conversions, tmp_pa
     assert converted.find(moved, ()).folder != first.folder
 
 
+def test_an_int8_form_is_not_made_by_itself(checkpoints, conversions):
+    with pytest.raises(
+        InputError, match=r"yolo11n-seg\.pt has no int8 form here; make it with 'bearing-inspector export"
+    ):
+        converted.find(checkpoints("yolo11n-seg"), (), precision="int8")
+    assert conversions == [] and list(room().iterdir()) == []
+
+
 @pytest.mark.parametrize("what", ["__version__", "_FORMAT"])
 def test_another_converter_converts_again(checkpoints, conversions, monkeypatch, what):
     first = converted.find(checkpoints("yolo11n-seg"), ())
