@@ -4,7 +4,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 SAMPLE := runs/sample
 
-.PHONY: run test check install system clean
+.PHONY: run test check install system package clean
 
 run: install
 	rm -rf $(SAMPLE)
@@ -33,5 +33,10 @@ $(INSTALLED): setup.py constraints.txt
 system:
 	@sh packaging/system.sh
 
+# The standalone program in dist/ and its archive; BEARING_INSPECTOR_CUDA=1 with a CUDA build of torch makes the other one.
+package: install
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt pyinstaller 'setuptools>=77'
+	$(BIN)/python packaging/build.py
+
 clean:
-	rm -rf .venv runs build *.egg-info
+	rm -rf .venv runs build dist *.egg-info

@@ -4,10 +4,28 @@ import multiprocessing
 import sys
 
 
+def run() -> None:
+    """The program as a whole: :func:`main`, and the end of the process."""
+    code = main()
+    if "tkinter" in sys.modules:
+        from inspector import startup
+
+        startup.leave(code)
+    sys.exit(code)
+
+
 def main() -> int:
     multiprocessing.freeze_support()  # first, for the packaged program: a worker process ends here
+    from inspector import startup
+
+    startup.prepare()
     arguments = sys.argv[1:]
+    if arguments == ["--self-test"]:
+        from inspector import selftest
+
+        return selftest.main()
     if _asks_for_the_window(arguments):
+        startup.prepare_screen()
         from inspector.ui import main as window
 
         return window(arguments)
@@ -23,4 +41,4 @@ def _asks_for_the_window(arguments: list[str]) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run()

@@ -34,12 +34,17 @@ def prepare_torch() -> Torchvision:
     """
     global _state
     if _state is None:
-        _go_offline()
+        go_offline()
         _state = _repair_torchvision()
     return _state
 
 
-def _go_offline() -> None:
+def go_offline() -> None:
+    """Set the switches; imports nothing heavy.
+
+    Raises:
+        InputError: the data folder cannot be made.
+    """
     from inspector.paths import data_folder
 
     # ultralytics would set this to 1 before torch's first computation.

@@ -1,6 +1,7 @@
 """Where things lie: the user's folders, the program's assets; and how a file is put in its place.
 
-Everything the program keeps lies in one data folder. ``BEARING_INSPECTOR_HOME`` moves it (tests, portable use).
+Everything the program keeps lies in one data folder. ``BEARING_INSPECTOR_HOME`` moves it; a file or folder ``portable``
+beside the packaged program brings it there, into ``data``.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from inspector.domain import InputError
 
 logger = logging.getLogger(__name__)
 HOME_VARIABLE = "BEARING_INSPECTOR_HOME"
+PORTABLE_MARK = "portable"
 _APP = "Bearing Inspector"
 _LONGEST_NAME = 150  # bytes
 
@@ -27,8 +29,37 @@ def frozen() -> bool:
 
 
 def program() -> list[str]:
-    """The words that start this program again, in a process of its own."""
-    return [sys.executable] if frozen() else [sys.executable, "-m", "inspector"]
+    """The words that start this program's command line again, in a process of its own."""
+    if not frozen():
+        return [sys.executable, "-m", "inspector"]
+    # On Windows the window is a program without streams; the command line lies beside it.
+    command_line = Path(sys.executable).with_name("bearing-inspector.exe")
+    return [str(command_line) if sys.platform == "win32" and command_line.exists() else sys.executable]
+
+
+def source_archive() -> Path | None:
+    """The exact source code of a packaged program, which lies beside it; None elsewhere."""
+    beside = Path(sys.executable).parent.glob("bearing-inspector-*-source.tar.gz") if frozen() else ()
+    return next(iter(beside), None)
+
+
+def portable_folder() -> Path | None:
+    """The folder of the packaged program, where a mark there says that everything shall lie beside it."""
+    if not frozen():
+        return None
+    beside = Path(sys.executable).parent
+    return beside if (beside / PORTABLE_MARK).exists() else None
+
+
+def foreign_environment() -> dict[str, str]:
+    """For programs of the system: without the libraries that the packaged program brings along for itself."""
+    environment = dict(os.environ)
+    if frozen():
+        before = environment.pop("LD_LIBRARY_PATH_ORIG", "")
+        environment.pop("LD_LIBRARY_PATH", None)
+        if before:
+            environment["LD_LIBRARY_PATH"] = before
+    return environment
 
 
 def assets() -> Path:
@@ -48,8 +79,11 @@ def sample_data() -> Path | None:
 def data_folder() -> Path:
     """The user's data folder, made if it is missing: history, settings, plugins, logs."""
     chosen = os.environ.get(HOME_VARIABLE)
+    beside = portable_folder()
     if chosen:
         folder = Path(chosen)
+    elif beside is not None:
+        folder = beside / "data"
     else:
         import platformdirs
 
@@ -84,6 +118,9 @@ def results_folder() -> Path:
     chosen = os.environ.get(HOME_VARIABLE)
     if chosen:
         return Path(chosen) / "results"
+    beside = portable_folder()
+    if beside is not None:
+        return beside / "results"
     import platformdirs
 
     return Path(platformdirs.user_documents_dir()) / _APP

@@ -106,7 +106,7 @@ def test_the_switches_are_set(monkeypatch):
     monkeypatch.setenv("YOLO_OFFLINE", "false")
     monkeypatch.setenv("YOLO_CONFIG_DIR", "elsewhere")
     monkeypatch.setenv("HF_HUB_OFFLINE", "0")
-    frameworks._go_offline()
+    frameworks.go_offline()
     assert "ULTRALYTICS_API_KEY" not in os.environ
     assert os.environ["YOLO_OFFLINE"] == "true" and os.environ["YOLO_AUTOINSTALL"] == "false"
     assert os.environ["HF_HUB_OFFLINE"] == "1" and os.environ["WANDB_MODE"] == "disabled"

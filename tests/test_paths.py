@@ -148,3 +148,63 @@ def test_a_data_folder_that_cannot_be_made_is_one_sentence(tmp_path, monkeypatch
 
 def test_the_assets_are_there():
     assert (paths.assets() / "locale").is_dir()
+
+
+@pytest.fixture
+def packed(tmp_path, monkeypatch):
+    """The packaged program in a folder of its own, without the variable that moves the data folder."""
+    program = tmp_path / "程序 1" / "bearing-inspector"
+    program.parent.mkdir()
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    monkeypatch.setattr(sys, "executable", str(program))
+    monkeypatch.delenv(paths.HOME_VARIABLE)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home" / "share"))
+    return program.parent
+
+
+def test_a_packaged_program_starts_itself(packed):
+    assert paths.frozen() and paths.program() == [str(packed / "bearing-inspector")]
+
+
+def test_with_the_mark_everything_lies_beside_the_program(packed, monkeypatch, tmp_path):
+    assert paths.portable_folder() is None and paths.data_folder() != packed / "data"
+    (packed / "portable").touch()
+    assert paths.portable_folder() == packed
+    assert paths.data_folder() == packed / "data" and paths.results_folder() == packed / "results"
+    assert paths.settings_file().parent == packed / "data" and (packed / "data").is_dir()
+    monkeypatch.setenv(paths.HOME_VARIABLE, str(tmp_path / "chosen"))
+    assert paths.data_folder() == tmp_path / "chosen" and paths.results_folder() == tmp_path / "chosen" / "results"
+
+
+def test_a_mark_beside_python_means_nothing(packed, monkeypatch):
+    (packed / "portable").touch()
+    monkeypatch.delattr(sys, "frozen")
+    assert paths.portable_folder() is None and paths.program()[1:] == ["-m", "inspector"]
+
+
+def test_on_windows_children_are_the_program_with_streams(packed, monkeypatch):
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setattr(sys, "executable", str(packed / "Bearing Inspector.exe"))
+    assert paths.program() == [str(packed / "Bearing Inspector.exe")]
+    (packed / "bearing-inspector.exe").touch()
+    assert paths.program() == [str(packed / "bearing-inspector.exe")]
+
+
+def test_programs_of_the_system_do_not_get_our_libraries(packed, monkeypatch):
+    monkeypatch.setenv("LD_LIBRARY_PATH", str(packed / "_internal"))
+    monkeypatch.delenv("LD_LIBRARY_PATH_ORIG", raising=False)
+    assert "LD_LIBRARY_PATH" not in paths.foreign_environment()
+    monkeypatch.setenv("LD_LIBRARY_PATH_ORIG", "/opt/lib")
+    found = paths.foreign_environment()
+    assert found["LD_LIBRARY_PATH"] == "/opt/lib" and "LD_LIBRARY_PATH_ORIG" not in found
+    monkeypatch.delattr(sys, "frozen")
+    assert paths.foreign_environment() == dict(os.environ)
+
+
+def test_the_source_lies_beside_a_packaged_program(packed, monkeypatch):
+    assert paths.source_archive() is None
+    (packed / "bearing-inspector-0.1.0-source.tar.gz").touch()
+    assert paths.source_archive() == packed / "bearing-inspector-0.1.0-source.tar.gz"
+    monkeypatch.delattr(sys, "frozen")
+    assert paths.source_archive() is None

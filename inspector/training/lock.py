@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from pathlib import Path
 
 from inspector.domain import InputError
+from inspector.locks import locked
 
 LOCK = "train.lock"
 PLAN = "train.json"  # without it a folder holds no training
@@ -35,7 +35,7 @@ class Lock:
             return
         file = os.open(self._folder / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
         until = time.monotonic() + _PATIENCE
-        while not _locked(file, shared=False):
+        while not locked(file):
             if time.monotonic() > until:
                 os.close(file)
                 raise InputError(f"The training in {self._folder} runs already; wait for it, or stop it first")
@@ -56,22 +56,6 @@ def held(folder: Path) -> bool:
     except OSError:
         return False
     try:
-        return not _locked(file, shared=True)
+        return not locked(file, shared=True)
     finally:
         os.close(file)
-
-
-def _locked(file: int, shared: bool) -> bool:
-    """Try to lock an open file until it is closed; ``shared`` hinders nobody who does the same."""
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True

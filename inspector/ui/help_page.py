@@ -12,7 +12,7 @@ from typing import Any
 
 from inspector import __version__, diagnostics, paths
 from inspector.diagnostics import Package
-from inspector.ui import dialogs, texts, theme
+from inspector.ui import dialogs, opening, texts, theme
 from inspector.ui.form import wrap
 from inspector.ui.markdown import Block, plain
 from inspector.ui.markdown_view import MarkdownView
@@ -222,7 +222,7 @@ class HelpPage(ttk.Frame):
         body = ttk.Frame(scroll.body)
         body.pack(fill="both", expand=True, padx=theme.px(16), pady=theme.px(12))
         ttk.Label(body, text=f"Bearing Inspector {__version__}", style="Title.TLabel").pack(anchor="w")
-        lines = (
+        lines = [
             t("Finds defects on bearings, offline. No data leaves this machine."),
             t(
                 "Licence: GNU Affero General Public License, version 3 or later (AGPL-3.0-or-later). "
@@ -230,7 +230,12 @@ class HelpPage(ttk.Frame):
                 "must be given the source code."
             ),
             t("The source code lies where you got this program from. Plugins that you add have licences of their own."),
-        )
+        ]
+        source = paths.source_archive()
+        if source is not None:
+            lines.append(
+                t("The exact source code is {file}; THIRD-PARTY-NOTICES.txt beside it tells more.", file=source)
+            )
         for text in lines:
             label = ttk.Label(body, text=text, justify="left")
             label.pack(fill="x", pady=theme.px(4, 0))
@@ -241,6 +246,10 @@ class HelpPage(ttk.Frame):
         self.copy_button.pack(side="left")
         if licence_text():
             ttk.Button(row, text=t("Read the licence"), command=self._show_licence).pack(side="left", padx=theme.px(8))
+        if source is not None:
+            opener = ttk.Button(row, text=t("Show the source code"))
+            opener.configure(command=lambda: self.shell.tasks.run(opening.show_in_folder, source))
+            opener.pack(side="left")
         ttk.Label(body, text=t("What it is made of"), style="Head.TLabel").pack(anchor="w", pady=theme.px(8, 4))
         room = ttk.Frame(body)
         room.pack(fill="both", expand=True)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from inspector.ui.app import App
     from inspector.ui.toolbar import Toolbar
 
+_RECIPES = (".bearing", ".json")  # the first opens this program; a run.json is a recipe too
+
 
 class Sources:
     """Opens things for the session.
@@ -119,7 +121,7 @@ class Sources:
         # Absolute, since it is remembered, and the next start may be elsewhere.
         given = [str(Path(text).absolute()) if jobs.exists(text) else text for text in given]
         first = Path(given[0])
-        if len(given) == 1 and first.suffix.lower() == ".json" and first.is_file():
+        if len(given) == 1 and first.suffix.lower() in _RECIPES and first.is_file():
             self.use_recipe(first)
             return
         suffixes = {suffix for spec in self.app.catalogue.models.values() for suffix in spec.suffixes}
@@ -146,7 +148,7 @@ class Sources:
 
     def open_recipe(self) -> None:
         chosen = filedialog.askopenfilename(
-            parent=self.app.root, title=t("Open recipe"), filetypes=[(t("Recipes"), "*.json")]
+            parent=self.app.root, title=t("Open recipe"), filetypes=[(t("Recipes"), "*.bearing *.json")]
         )
         if chosen:
             self.use_recipe(Path(chosen))
@@ -173,7 +175,10 @@ class Sources:
             self.app.show_error(error)
             return
         chosen = filedialog.asksaveasfilename(
-            parent=self.app.root, title=t("Save recipe"), defaultextension=".json", filetypes=[(t("Recipes"), "*.json")]
+            parent=self.app.root,
+            title=t("Save recipe"),
+            defaultextension=_RECIPES[0],
+            filetypes=[(t("Recipes"), "*.bearing"), ("JSON", "*.json")],
         )
         if chosen:
             text = json.dumps({"job": job.to_json()}, ensure_ascii=False, indent=2) + "\n"

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from inspector.domain import InputError
-from inspector.paths import long_path
+from inspector.paths import foreign_environment, long_path
 
 
 def open_path(path: Path) -> None:
@@ -24,7 +24,9 @@ def open_path(path: Path) -> None:
             os.startfile(path)
         else:
             program = "open" if sys.platform == "darwin" else "xdg-open"
-            subprocess.Popen([program, str(path)], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            subprocess.Popen(
+                [program, str(path)], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=foreign_environment()
+            )
     except OSError as error:
         raise InputError(f"{path} cannot be opened by the system ({error.strerror}); open it by hand") from None
 

@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 from inspector.domain import InputError
+from inspector.paths import foreign_environment
 
 
 def can_print() -> bool:
@@ -28,7 +29,8 @@ def print_file(path: Path) -> None:
         if sys.platform == "win32":
             os.startfile(path, "print")
             return
-        subprocess.run(["lp", str(path)], check=True, capture_output=True, text=True, timeout=60)
+        environment = foreign_environment()
+        subprocess.run(["lp", str(path)], check=True, capture_output=True, text=True, timeout=60, env=environment)
     except subprocess.CalledProcessError as error:
         said = error.stderr.strip() or str(error)
     except (OSError, subprocess.TimeoutExpired) as error:

@@ -127,3 +127,15 @@ def test_keys_are_listed_in_both_languages(shell, page):
 
 def test_where_the_manual_lies():
     assert (manual_folder() / "manual.en.md").is_file() and (manual_folder() / "manual.zh.md").is_file()
+
+
+def test_a_packaged_program_points_to_its_source(shell, tmp_path, monkeypatch):
+    source = tmp_path / "bearing-inspector-0.1.0-source.tar.gz"
+    shown = []
+    monkeypatch.setattr(help_page.paths, "source_archive", lambda: source)
+    monkeypatch.setattr(help_page.opening, "show_in_folder", shown.append)
+    monkeypatch.setattr(shell.tasks, "run", lambda function, *arguments, **options: function(*arguments))
+    page = help_page.HelpPage(shell.root, shell)
+    assert any(str(source) in text for text in words(page))
+    press(page, "Show the source code")
+    assert shown == [source]
