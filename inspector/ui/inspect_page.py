@@ -422,7 +422,8 @@ class InspectPage(ttk.Frame):
         self._show(sight.content, saved=False)
         if self._samples and isinstance(sight.content, Inspection):
             self._samples = False
-            self.app.toast(t("These are sample pictures. Press Start (F5) to inspect them."), "info")
+            if Path(sight.content.frame.path or "").is_relative_to(paths.sample_data() or "/"):
+                self.app.toast(t("These are sample pictures. Press Start (F5) to inspect them."), "info")
         self.position.show(sight.index, sight.total, movable=True)
 
     def _show(self, content: Inspection | Frame | Skipped, saved: bool) -> None:

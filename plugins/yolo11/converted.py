@@ -54,7 +54,7 @@ LARGEST_FALL = 0.01
 _FORMAT = 1
 _TIME_LIMIT = 900.0  # seconds
 _OLD = 86_400.0  # seconds after which what another process left unfinished goes
-_MOST_BLOBS = 8  # of one entry
+_MOST_BLOBS = 16  # of one entry
 _NOT_WRITTEN = "cannot be written as openvino"  # in the sentence of the export where the network does not allow it
 _DIGEST = hashlib.sha256().digest_size
 

@@ -1,8 +1,8 @@
 """Runs a checkpoint with OpenVINO on the CPU. Neither torch nor ultralytics is in the process.
 
-A network is compiled for the very shape of its input, which is 5 to 30 % faster than one for any shape, and a compiled
-one is kept for later starts. Pictures of a fourth shape and more share one network for any shape: compiling takes a
-second, a folder may hold dozens of shapes.
+A network that is compiled for the very shape of its input is 5 to 30 % faster than one for any shape, and it is kept
+for later starts. But compiling takes as long as some hundred pictures gain by it, and a folder may hold dozens of
+shapes: those that are neither the first, nor frequent, nor kept from earlier share one network for any shape.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,12 +27,14 @@ from inspector.api import Detection, InputError, InspectorError, LayerSpec, Mode
 prepare_openvino()
 
 import openvino
-from openvino.preprocess import ColorFormat, PrePostProcessor
+from openvino import opset13 as ops
 
 from inspector_plugins.yolo11 import converted, decode
 from inspector_plugins.yolo11.converted import Converted
 
 _SHAPES = 3  # that get a network of their own
+_FORM = 2  # of what we have compiled; another number, and what was kept is not used any more
+_WORTH = 100  # pictures of one shape after which it does
 
 
 class OpenVinoModel:
@@ -171,6 +174,7 @@ class _Networks:
     ) -> None:
         self._opened, self._precision, self.streams, self._convert = opened, precision, streams, convert
         self._compiled: dict[tuple[int, int] | None, _Network] = {}
+        self._seen: Counter[tuple[int, int]] = Counter()
         self._making = threading.Lock()
 
     def at(self, height: int, width: int) -> _Network:
@@ -191,15 +195,27 @@ class _Networks:
 
     def _made(self, height: int, width: int) -> _Network:
         shape: tuple[int, int] | None = (height, width)
-        if shape not in self._compiled and len(self._compiled) >= _SHAPES:
-            if self._convert is None:
-                shape = None
-            else:
+        if shape in self._compiled:
+            return self._compiled[shape]
+        if self._convert is not None:
+            if len(self._compiled) >= _SHAPES:
                 del self._compiled[next(iter(self._compiled))]
+        elif not self._deserves_its_own(height, width):
+            shape = None
         if shape not in self._compiled:
             opened = self._opened if self._convert is None else self._convert(f"{height}x{width}")
             self._compiled[shape] = _Network(self._compile(opened, shape))
         return self._compiled[shape]
+
+    def _deserves_its_own(self, height: int, width: int) -> bool:
+        shape = (height, width)
+        self._seen[shape] += 1
+        if not self._compiled:
+            return True
+        if len(self._compiled.keys() - {None}) >= _SHAPES:
+            return False
+        kept = self._seen[shape] == 1 and self.blob_name(shape) in self._opened.blobs()
+        return kept or self._seen[shape] > _WORTH
 
     def _compile(self, opened: Converted, shape: tuple[int, int] | None) -> Any:
         """The network of ``opened`` for inputs of ``shape`` (height, width) or, with None, of any."""
@@ -269,20 +285,26 @@ def _core() -> Any:
 
 
 def _with_pixels(model: Any) -> Any:
-    """``model`` for (1, H, W, 3) uint8 BGR instead of (1, 3, H, W) float32 RGB from 0 to 1."""
-    steps = PrePostProcessor(model)
-    tensor = steps.input().tensor()
-    tensor.set_element_type(openvino.Type.u8).set_layout(openvino.Layout("NHWC")).set_color_format(ColorFormat.BGR)
-    steps.input().model().set_layout(openvino.Layout("NCHW"))
-    steps.input().preprocess().convert_element_type(openvino.Type.f32).convert_color(ColorFormat.RGB).scale(255.0)
-    return steps.build()
+    """``model`` for (1, H, W, 3) uint8 BGR instead of (1, 3, H, W) float32 RGB from 0 to 1.
+
+    Not by OpenVINO's PrePostProcessor: of some networks for any shape, RMT's and VMamba's, OpenVINO 2026.4 loses its
+    exchange of the colours.
+    """
+    (before,) = model.get_parameters()
+    pixels = ops.parameter([1, -1, -1, 3], openvino.Type.u8, "pixels")
+    channels_first = ops.transpose(ops.convert(pixels, "f32"), np.array([0, 3, 1, 2]))
+    colours = ops.gather(channels_first, np.array([2, 1, 0]), np.array(1))
+    scaled = ops.divide(colours, np.float32(255))
+    for reader in before.output(0).get_target_inputs():
+        reader.replace_source_output(scaled.output(0))
+    return openvino.Model(model.get_results(), [pixels], model.get_friendly_name())
 
 
 @lru_cache(maxsize=1)
 def _processor() -> str:
-    """A word for the processor."""
-    told = (_core().get_property("CPU", name) for name in ("FULL_DEVICE_NAME", "OPTIMIZATION_CAPABILITIES"))
-    return hashlib.sha256(" ".join(map(str, told)).encode()).hexdigest()[:8]
+    """A word for the processor, and for the way in which we compile for it."""
+    told = [_core().get_property("CPU", name) for name in ("FULL_DEVICE_NAME", "OPTIMIZATION_CAPABILITIES")]
+    return hashlib.sha256(" ".join(map(str, [_FORM, *told])).encode()).hexdigest()[:8]
 
 
 def _shape_of(name: str) -> tuple[int, int] | None:

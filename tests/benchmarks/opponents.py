@@ -97,7 +97,7 @@ def ours(weights: Path, source: Path, output: Path, precision: str) -> dict[str,
     every = {option.key: option.default for option in spec.options} | {"imgsz": IMGSZ, "precision": precision}
     model = spec.open(weights, "cpu", layers=tuple(catalogue.layers.values()), **every)
     first = cv2.imread(str(sorted(source.iterdir())[0])) if source.is_dir() else cv2.VideoCapture(str(source)).read()[1]
-    model.predict([first], CONFIDENCE, IOU)
+    model.many().predict([first], CONFIDENCE, IOU)
     exporters = ["images", "xlsx"] if source.is_dir() else ["video", "xlsx"]
     job = Job(
         sources=(Choice("image_files" if source.is_dir() else "video_files", {"path": str(source)}),),

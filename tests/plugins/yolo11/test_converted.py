@@ -244,9 +244,10 @@ def test_processes_at_once_do_no_harm(home):
     assert next(iter(said))[0].split() == [folder.name, "('Defect',)", "False"]
 
 
-def test_what_was_compiled_is_kept_and_a_damaged_one_is_not_used(checkpoints, conversions):
+def test_what_was_compiled_is_kept_and_a_damaged_one_is_not_used(checkpoints, conversions, monkeypatch):
     found = converted.find(checkpoints("yolo11n-seg"), ())
     assert found.blob("a") is None
+    monkeypatch.setattr(converted, "_MOST_BLOBS", 8)
     for number, name in enumerate("abcdefghij"):
         found.keep(name, name.encode() * 3)
         os.utime(found.folder / f"{name}.blob", (1000 + number,) * 2)

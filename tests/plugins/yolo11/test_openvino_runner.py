@@ -135,11 +135,21 @@ def test_agrees_on_any_size(both, picture, height, width):
         assert count >= (5 if min(height, width) > 100 else 0)
 
 
-def test_shapes_beyond_the_third_share_a_network(both, picture):
-    ours = both[0]
-    for height in (320, 288, 256, 224, 192, 160, 320):
-        check(*both, picture(height, 320), 0.25, 0.45)
-    assert len(ours._one._compiled) == 4 and None in ours._one._compiled
+def test_rare_shapes_share_a_network(checkpoints, picture, monkeypatch):
+    monkeypatch.setattr(openvino_runner, "_WORTH", 3)
+    weights = checkpoints("yolo11n-seg")
+    ours, theirs = OpenVinoModel(weights), TorchModel(weights, "cpu")
+    networks = ours._one._compiled
+    for height in (320, 288, 256, 224, 320):
+        check(ours, theirs, picture(height, 320), 0.25, 0.45)
+    assert list(networks) == [(320, 320), None]
+    for height in (288, 256, 224) * 3:
+        check(ours, theirs, picture(height, 320), 0.25, 0.45)
+    assert list(networks) == [(320, 320), None, (288, 320), (256, 320)]  # three at most have their own
+    again = OpenVinoModel(weights)
+    for height in (320, 256, 224):
+        again.predict([picture(height, 320)], 0.25, 0.45)
+    assert set(again._one._compiled) >= {(320, 320), (256, 320)}  # it was kept
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -147,9 +157,10 @@ def test_the_variants_agree(preset, layers, picture, name):
     weights = preset(name)
     ours, theirs = OpenVinoModel(weights, layers), TorchModel(weights, "cpu", layers)
     assert ours.info.names == theirs.info.names and ours.info.architecture == f"yolo11n-seg-{name}"
-    for height, width in ((SIZE, 120), (99, SIZE)):
+    for height, width in ((SIZE, 120), (99, SIZE)):  # with a network of its own, and with that for any shape
         assert check(ours, theirs, picture(height, width), 0.1, 0.5) >= 3
     check(ours, theirs, picture(20, SIZE), 0.1, 0.5)  # maps of one row
+    assert list(ours._one._compiled) == [(SIZE, 128), None]
 
 
 def test_what_fits_one_shape_only_is_converted_for_each(preset, layers, picture, monkeypatch):
