@@ -21,8 +21,9 @@ from pathlib import Path
 
 import smoke_commands
 import smoke_window
-from driver import Missing, screen
 from smoke_place import Smoke
+
+from driver import Missing, screen
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILT = ROOT / "dist" / "bearing-inspector"

@@ -12,8 +12,9 @@ import time
 import zipfile
 from pathlib import Path
 
-from driver import Missing, until
 from smoke_place import Smoke, link
+
+from driver import Missing, until
 
 PLUGIN = '''"""Counts inspections, with modules that few use."""
 

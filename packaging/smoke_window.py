@@ -7,9 +7,10 @@ import subprocess
 import time
 from pathlib import Path
 
-from driver import Eyes, Missing, until
 from smoke_commands import PLUGIN
 from smoke_place import Smoke
+
+from driver import Eyes, Missing, until
 
 
 def start(smoke: Smoke) -> str:

@@ -2,8 +2,9 @@
 
 import sys
 
-import contents
 import pytest
+
+import contents
 
 
 @pytest.fixture

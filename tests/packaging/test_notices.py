@@ -4,8 +4,9 @@ import json
 import sys
 from pathlib import Path
 
-import notices
 import pytest
+
+import notices
 
 
 @pytest.fixture
