@@ -31,7 +31,7 @@ def test_files_are_traced_to_what_they_came_from(work):
 
     parts = notices.inside(work(pluggy.__file__, torch.__file__, os.__file__, notices.__file__), [])
     found = {part.name: part for part in parts}
-    assert {"pluggy", "torch", "Python", "pyinstaller"} == set(found)  # ours are not listed
+    assert set(found) - {"pyinstaller"} == {"pluggy", "torch", "Python"}  # ours are not listed; PyInstaller where it is
     assert found["pluggy"].licence.startswith("MIT") and found["pluggy"].files == 1
     assert "Permission is hereby granted" in "".join(found["pluggy"].texts.values())
     assert found["torch"].texts and found["torch"].purl.startswith("pkg:pypi/torch@2")
