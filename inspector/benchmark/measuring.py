@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import asdict
 from itertools import cycle, islice
 from pathlib import Path
@@ -137,11 +138,13 @@ def _rate(
                 break
         return done
 
-    with ThreadPoolExecutor(streams) as threads:
-        list(threads.map(lambda some: model.predict(some, confidence, iou), batches))  # warm in each shape
+    with ExitStack() as stack:
+        # One alone stays on this thread: torch starts other threads of its own for each that calls it.
+        every = stack.enter_context(ThreadPoolExecutor(streams)).map if streams > 1 else map
+        list(every(lambda some: model.predict(some, confidence, iou), batches))  # warm in each shape
         began = time.perf_counter()
         until = began + seconds
-        done = sum(threads.map(work, range(streams)))
+        done = sum(every(work, range(streams)))
         return done / (time.perf_counter() - began)
 
 

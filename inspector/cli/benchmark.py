@@ -212,6 +212,8 @@ class _Report:
         best, fastest = self.compared.best, self.compared.fastest
         assert best is not None and fastest is not None
         say()
+        if not self.whole:
+            say("Of what was measured until then:")
         say(f"Best: {best.setting}, {best.rate:.1f} pictures a second with the results of {reference.setting}")
         say(f"  {self._command(best.setting)}")
         if fastest is not best:

@@ -324,7 +324,8 @@ class Run:
         if self.output is not None:
             self.output = new_folder(self.output)
             stack.enter_context(self._engine.log_to(self.output / "run.log"))
-        logger.info("Run of %s with %s (%s) on %s", self.title, model.file, model.architecture, model.device)
+        what = (self.title, model.file, model.architecture, model.device, model.runtime)
+        logger.info("Run of %s with %s (%s) on %s with %s", *what)
         self.history_id = run = journal.begin(self.job, model, self.title, self.output, self.started)
         self.state = "running"
         if not self.paused:
