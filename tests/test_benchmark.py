@@ -1,6 +1,7 @@
 """Settings, what they are compared by, and the measuring of one of them."""
 
 import numpy as np
+import psutil
 import pytest
 
 from inspector import benchmark, registry
@@ -98,7 +99,8 @@ def test_one_setting_is_measured():
     model = Counting.last
     assert model.closed and set(model.asked) == {1, 2}
     assert (told["streams"], told["batch"]) == (3, 2) and told["rate"] > 0 and len(told["ms"]) >= 3
-    assert 10 < told["memory_mb"] < 2000 and told["open_ms"] >= 0
+    now = psutil.Process().memory_info().rss / 2**20
+    assert told["memory_mb"] == pytest.approx(now, rel=0.2) and told["open_ms"] >= 0
     assert [[one["label"] for one in some] for some in told["found"]] == [["Defect"]] * 3
     assert Mask.from_rle(told["found"][0][0]["rle"]).area == 400
 

@@ -19,7 +19,7 @@ ARROWS = {
     "i18n": {"domain", "paths"},
     "logs": {"domain", "paths"},
     "frameworks": {"paths"},
-    "single": {"domain", "locks", "paths"},
+    "single_instance": {"domain", "locks", "paths"},
     "startup": {"domain", "frameworks", "paths"},
     "synthesis": {"domain"},
     "conversion": {"domain", "imaging", "paths"},

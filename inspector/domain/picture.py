@@ -115,9 +115,9 @@ class Mask:
         """
         size = (height, width)
         if size not in self._counts:
-            from inspector.domain.runs import write_runs
+            from inspector.domain.rle import encode
 
-            self._counts[size] = write_runs(self.pixels, self.x, self.y, height, width)
+            self._counts[size] = encode(self.pixels, self.x, self.y, height, width)
         return {"size": [height, width], "counts": self._counts[size]}
 
     @cached_property
@@ -131,10 +131,10 @@ class Mask:
         Raises:
             ValueError: the counts are damaged, or not those of a picture of that size.
         """
-        from inspector.domain.runs import read_runs
+        from inspector.domain.rle import decode
 
         height, width = rle["size"]
-        return cls(*read_runs(rle["counts"], height, width))
+        return cls(*decode(rle["counts"], height, width))
 
     def polygons(self) -> list[NDArray[np.float32]]:
         """Outer contours in full-image pixels, each (n, 2) float32 with n >= 3, largest first. Holes are not kept.

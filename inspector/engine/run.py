@@ -30,7 +30,7 @@ from inspector.engine.gate import Gate
 from inspector.engine.guards import close, describe
 from inspector.engine.pace import Pace
 from inspector.engine.record import Counts, new_folder, now, save_run
-from inspector.engine.work import Item, Share
+from inspector.engine.work import Batch, Item
 
 if TYPE_CHECKING:
     from inspector.engine.engine import Engine
@@ -120,7 +120,7 @@ class Run:
         self._frames: Channel[Item] = Channel(_WAITING_BYTES, lambda item: item.bytes, latest=self._live)
         # Each core may be at work on a picture of its own.
         behind = _WAITING_BYTES * min(16, os.cpu_count() or 1)
-        self._results: Channel[Share] = Channel(behind, lambda share: share.bytes)
+        self._results: Channel[Batch] = Channel(behind, lambda batch: batch.bytes)
         stages = (self._read, self._infer, self._write)
         self._threads = [threading.Thread(target=stage, name=stage.__name__, daemon=True) for stage in stages]
         for thread in self._threads:
@@ -250,9 +250,9 @@ class Run:
                 self._infer_many(model.many(), self.model, most)
             else:
                 for items in self._admitted(most):
-                    share = Share(items, *self._thresholds)
-                    self._inspect(model, self.model, share)
-                    if not self._results.put(share):
+                    batch = Batch(items, *self._thresholds)
+                    self._inspect(model, self.model, batch)
+                    if not self._results.put(batch):
                         break
         except (Exception, SystemExit) as error:  # noqa: BLE001 - the guard of this stage
             self._fail(error, "The model failed")
@@ -271,10 +271,10 @@ class Run:
                 free.acquire()
                 if self._stopping.is_set():
                     break
-                share = Share(items, *self._thresholds)
-                share.results.add_done_callback(lambda _: free.release())
-                threads.submit(self._inspect, model, info, share)
-                if not self._results.put(share):
+                batch = Batch(items, *self._thresholds)
+                batch.results.add_done_callback(lambda _: free.release())
+                threads.submit(self._inspect, model, info, batch)
+                if not self._results.put(batch):
                     break
 
     def _admitted(self, most: int) -> Iterator[Sequence[Item]]:
@@ -289,16 +289,16 @@ class Run:
                 yield items[:many]
                 items = items[many:]
 
-    def _inspect(self, model: Model | ManyAtOnce, info: ModelInfo, share: Share) -> None:
-        """Find the share's results; none where the model fails, which ends the run."""
+    def _inspect(self, model: Model | ManyAtOnce, info: ModelInfo, batch: Batch) -> None:
+        """Find the batch's results; none where the model fails, which ends the run."""
         results: list[Inspection | Skipped] = []
         try:
-            results += share.inspected(model, info, self.job.rules)
+            results += batch.inspected(model, info, self.job.rules)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - the guard of this stage
             self._fail(error, "The model failed")
             self._frames.close()
         finally:
-            share.results.set_result(results)
+            batch.results.set_result(results)
 
     # writer
 
@@ -368,15 +368,15 @@ class Run:
         number = 0
         while True:
             try:
-                share = self._results.get(_TICK)
+                batch = self._results.get(_TICK)
             except TimeoutError:
                 idle()
                 continue
-            if share is None:
+            if batch is None:
                 return
-            while not wait([share.results], _TICK).done:
+            while not wait([batch.results], _TICK).done:
                 idle()
-            for item, result in zip(share.items, share.results.result(), strict=False):
+            for item, result in zip(batch.items, batch.results.result(), strict=False):
                 if isinstance(result, Inspection):
                     number += 1
                     result = replace(result, number=number, time=now())

@@ -24,7 +24,7 @@ class Item:
 
 
 @dataclass(frozen=True, eq=False)
-class Share:
+class Batch:
     """Pictures that are looked at together, with what thresholds, and what comes of it: as many results, in order."""
 
     items: Sequence[Item]

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from inspector import paths, single
+from inspector import paths, single_instance
 from inspector.domain import InputError, InspectorError
 
 
@@ -30,7 +30,7 @@ def main(arguments: Sequence[str]) -> int:
     if given.no_plugins:
         os.environ["BEARING_INSPECTOR_NO_PLUGINS"] = "1"
     try:
-        only = single.take_or_hand_over(single.Request.of(given.open, given.recipe))
+        only = single_instance.take_or_hand_over(single_instance.Request.of(given.open, given.recipe))
     except InspectorError as error:
         return _refuse(str(error), 2 if isinstance(error, InputError) else 1)
     if only is None:

@@ -28,7 +28,7 @@ from inspector.ui.work import Tasks
 
 if TYPE_CHECKING:
     from inspector.registry import Registry
-    from inspector.single import OnlyWindow
+    from inspector.single_instance import SingleInstance
     from inspector.ui.inspect_page import InspectPage
     from inspector.ui.session import Session
 
@@ -39,7 +39,7 @@ _SMALLEST = (1024, 640)
 
 
 def main(
-    sources: Sequence[str] = (), recipe: Path | None = None, verbose: bool = False, only: OnlyWindow | None = None
+    sources: Sequence[str] = (), recipe: Path | None = None, verbose: bool = False, only: SingleInstance | None = None
 ) -> int:
     """Open the window and stay until it is closed.
 

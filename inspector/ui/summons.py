@@ -6,7 +6,7 @@ import tkinter as tk
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from inspector.single import OnlyWindow, Request
+from inspector.single_instance import Request, SingleInstance
 
 if TYPE_CHECKING:
     from inspector.ui.app import App
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _LOOK = 200  # milliseconds
 
 
-def listen(app: App, only: OnlyWindow) -> None:
+def listen(app: App, only: SingleInstance) -> None:
     """From now on, until the window closes, look for requests and carry them out."""
     app.root.after(_LOOK, listen, app, only)
     if app.leaving:  # not answered: the other start becomes the window when this one is gone

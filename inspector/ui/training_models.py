@@ -260,21 +260,13 @@ class ModelsPane(ttk.Frame):
 
     def calibrate(self, one: Progress, good: Path) -> None:
         """Write its best model in int8, measured on the chosen data set or else on its own, in a child process."""
-        words = (
-            "--format",
-            "openvino",
-            "--precision",
-            "int8",
-            "--calibrate",
-            good,
-            "--data",
-            self._bench.data or one.data,
-        )
+        words = ["--format", "openvino", "--precision", "int8", "--calibrate", good]
+        data = self._bench.data or one.data
         self._bench.begin(
             self._shell.tasks,
             "measure",
             t("Calibrating {name}", name=one.folder.name),
-            lambda job: job.ask("export-model", one.weights, *words),
+            lambda job: job.ask("export-model", one.weights, *words, "--data", data),
         )
         self._selected()
 

@@ -1,51 +1,35 @@
-"""How exact OpenVINO networks are on labelled pictures: COCO's mAP of boxes and masks, by pycocotools.
-
-A picture goes the way that it goes when it is inspected: our letterbox, our decoding, masks in the picture's own size.
-"""
+"""How exact results are on labelled pictures: COCO's mAP of boxes and masks, by pycocotools."""
 
 from __future__ import annotations
 
 import contextlib
 import io
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from inspector.api import Detection, prepare_openvino, read_image
-
-prepare_openvino()
-
-import openvino
-
-from inspector_plugins.yolo11 import decode
+from inspector.api import Detection, read_image
 from inspector_plugins.yolo11.data import Picture
+
+CONFIDENCE, IOU, LIMIT = 0.001, 0.7, 300
+"""With what thresholds and how many detections mAP is measured."""
 
 Figures = dict[str, dict[str, float]]
 
-_CONFIDENCE, _IOU, _LIMIT = 0.001, 0.7, 300
-
-
-def network_input(image: NDArray[np.uint8], imgsz: int, stride: int) -> tuple[decode.Floats, decode.Fit]:
-    """A picture (H, W, 3) uint8 BGR as (1, 3, h, w) float32 RGB from 0 to 1, and how it was fitted."""
-    fit = decode.Fit.of(image.shape[0], image.shape[1], imgsz, stride)
-    pixels = np.empty((fit.input_height, fit.input_width, 3), np.uint8)
-    decode.letterbox(image, fit, pixels)
-    return np.divide(pixels[..., ::-1].transpose(2, 0, 1)[None], 255, dtype=np.float32, order="C"), fit
-
 
 def measure(
-    networks: Mapping[str, Any], pictures: Sequence[Picture], names: Sequence[str], imgsz: int, stride: int
+    predict: Mapping[str, Callable[[NDArray[np.uint8]], Sequence[Detection]]], pictures: Sequence[Picture], classes: int
 ) -> dict[str, Figures]:
-    """Measure each of ``networks`` (name -> ``openvino.Model``) on the same pictures.
+    """Measure each of ``predict`` (by name) on the same pictures.
 
     Args:
+        predict: the detections of a picture (H, W, 3) uint8 BGR, made with the thresholds above.
         pictures: with the model's class numbers; at least one defect is labelled.
-        names: of the model's classes.
-        imgsz: side length to which pictures are scaled, pixels.
+        classes: how many the model knows.
 
     Returns:
         Name -> ``mask`` and ``box`` -> ``mAP50-95`` and ``mAP50``, 0 to 1.
@@ -53,24 +37,15 @@ def measure(
     Raises:
         InputError: for a picture that is not readable any more.
     """
-    core = openvino.Core()
-    compiled = {
-        name: core.compile_model(network, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-        for name, network in networks.items()
-    }
-    found: dict[str, list[dict[str, Any]]] = {name: [] for name in networks}
+    found: dict[str, list[dict[str, Any]]] = {name: [] for name in predict}
     for number, picture in enumerate(
         tqdm(pictures, "measuring", unit="picture", disable=None, file=sys.stderr, leave=False)
     ):
         image, _ = read_image(picture.file)
-        values, fit = network_input(image, imgsz, stride)
-        for name, network in compiled.items():
-            results = network([values])
-            outputs = results["output0"][0], results["output1"][0]
-            detections = decode.decode(*outputs, fit, names, _CONFIDENCE, _IOU, _LIMIT)
-            found[name] += _found(number, detections, picture)
+        for name, detect in predict.items():
+            found[name] += _found(number, detect(image), picture)
     with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints
-        truth = _truth(pictures, len(names))
+        truth = _truth(pictures, classes)
         return {name: _figures(truth, rows) for name, rows in found.items()}
 
 

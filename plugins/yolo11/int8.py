@@ -15,18 +15,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from tqdm import tqdm
 
-from inspector.api import InputError, long_path, prepare_openvino, read_image
+from inspector.api import Detection, InputError, long_path, prepare_openvino, read_image
 
 prepare_openvino()
 
 import openvino
 
-from inspector_plugins.yolo11.accuracy import measure, network_input
+from inspector_plugins.yolo11 import accuracy, decode
 from inspector_plugins.yolo11.checkpoint import Checkpoint
 from inspector_plugins.yolo11.data import Picture, files, read_data
-from inspector_plugins.yolo11.decode import Floats
 from inspector_plugins.yolo11.evaluate import labelled
 from inspector_plugins.yolo11.quantize import quantize
 
@@ -85,7 +86,7 @@ class Calibration:
 
         Returns:
             The ``openvino.Model``, and ``accuracy`` for its metadata: what it was made and measured with, and for
-            ``f32`` and ``int8`` what :func:`measure` says.
+            ``f32`` and ``int8`` what :func:`inspector_plugins.yolo11.accuracy.measure` says.
 
         Raises:
             InputError: no picture can be read.
@@ -95,7 +96,8 @@ class Calibration:
         used: list[Path] = []
         made = quantize(core.read_model(content), self._inputs(used))
         networks = {"f32": core.read_model(content), "int8": made}
-        figures = measure(networks, self.labelled, self.names, self.imgsz, self.stride)
+        predict = {name: self._predictor(network) for name, network in networks.items()}
+        figures = accuracy.measure(predict, self.labelled, len(self.names))
         told = {"data": str(self.data), "pictures": len(self.labelled), "calibrated_on": len(used), "imgsz": self.imgsz}
         report(f"Calibrated on {len(used)} pictures, measured on {len(self.labelled)} of {self.data}")
         for kind in ("mask", "box"):
@@ -104,7 +106,19 @@ class Calibration:
                 report(f"From f32 to int8, {kind} {key} goes from {before:.4f} to {after:.4f} ({after - before:+.4f})")
         return made, told | figures
 
-    def _inputs(self, used: list[Path]) -> Iterator[Floats]:
+    def _predictor(self, network: Any) -> Callable[[NDArray[np.uint8]], list[Detection]]:
+        """What ``network`` (``openvino.Model``) finds in a picture, by the way that it goes when it is inspected."""
+        compiled = openvino.Core().compile_model(network, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+
+        def predict(image: NDArray[np.uint8]) -> list[Detection]:
+            values, fit = network_input(image, self.imgsz, self.stride)
+            results = compiled([values])
+            outputs = results["output0"][0], results["output1"][0]
+            return decode.decode(*outputs, fit, self.names, accuracy.CONFIDENCE, accuracy.IOU, accuracy.LIMIT)
+
+        return predict
+
+    def _inputs(self, used: list[Path]) -> Iterator[decode.Floats]:
         """The pictures as inputs; those that can be read are added to ``used``."""
         unreadable = []
         for file in tqdm(self.seen, "calibrating", unit="picture", disable=None, file=sys.stderr, leave=False):
@@ -121,6 +135,14 @@ class Calibration:
             logger.warning(
                 "Of %d pictures to calibrate on %d are left out: %s", len(self.seen), len(unreadable), unreadable[0]
             )
+
+
+def network_input(image: NDArray[np.uint8], imgsz: int, stride: int) -> tuple[decode.Floats, decode.Fit]:
+    """A picture (H, W, 3) uint8 BGR as (1, 3, h, w) float32 RGB from 0 to 1, and how it was fitted."""
+    fit = decode.Fit.of(image.shape[0], image.shape[1], imgsz, stride)
+    pixels = np.empty((fit.input_height, fit.input_width, 3), np.uint8)
+    decode.letterbox(image, fit, pixels)
+    return np.divide(pixels[..., ::-1].transpose(2, 0, 1)[None], 255, dtype=np.float32, order="C"), fit
 
 
 def _pictures_in(folder: Path) -> list[Path]:

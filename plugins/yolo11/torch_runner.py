@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from inspector_plugins.yolo11 import build, checkpoint, decode, devices
-from inspector_plugins.yolo11.recording import Outputs, Recorded
+from inspector_plugins.yolo11.cuda_graphs import GraphedCallable, Outputs
 
 _BATCH_ON_CUDA = 8
 
@@ -80,7 +80,7 @@ class TorchModel:
             self._network: Any = build.prepare_for_inference(opened.model).to(place, self._type)
             self._network.to(memory_format=torch.channels_last)
             self._end_to_end = bool(self._network.end2end)
-            self._computed = self._compute if place == "cpu" else Recorded(self._compute)
+            self._computed = self._compute if place == "cpu" else GraphedCallable(self._compute)
             prediction, prototypes = self._run(np.zeros((1, 2 * self._stride, 2 * self._stride, 3), np.uint8))
             expected = 6 if self._end_to_end else 4 + len(self._names)
             if prediction.shape[2 if self._end_to_end else 1] != expected + prototypes.shape[1]:
@@ -142,7 +142,7 @@ class TorchModel:
     def close(self) -> None:
         """Free the network's memory."""
         self._network = None
-        if isinstance(self._computed, Recorded):
+        if isinstance(self._computed, GraphedCallable):
             self._computed.clear()
         if self.info.device != "cpu":
             torch.cuda.empty_cache()

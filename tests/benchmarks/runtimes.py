@@ -1,11 +1,11 @@
-"""Torch against OpenVINO on the CPU: time, memory, and with pictures what bf16 costs in accuracy.
+"""Torch against OpenVINO on the CPU: time, memory, and with labelled pictures what fewer bits cost in accuracy.
 
     .venv/bin/python tests/benchmarks/runtimes.py [--repeats 15] [--presets freqfusion,vmamba]
-    .venv/bin/python tests/benchmarks/runtimes.py --accuracy IMAGES LABELS
+    .venv/bin/python tests/benchmarks/runtimes.py --accuracy DATA.yaml
 
 Times are medians of whole calls of ``predict`` on one picture, the runtimes in turn within one process, so that other
 work on the machine burdens all alike; memory is of processes of their own. ``--accuracy`` computes mAP with pycocotools
-for the bundled model, labels in YOLO's layout.
+for the bundled model on the pictures under ``val``; int8 has to be made before, by ``export-model``.
 """
 
 import argparse
@@ -23,6 +23,7 @@ KINDS = {
     "openvino f32": {"runtime": "openvino"},
     "openvino bf16": {"runtime": "openvino", "precision": "bf16"},
 }
+INT8 = {"openvino int8": {"runtime": "openvino", "precision": "int8"}}
 
 
 def opened(weights: Path, kind: str, imgsz: int | None = 640):
@@ -30,7 +31,7 @@ def opened(weights: Path, kind: str, imgsz: int | None = 640):
     from inspector_plugins.yolo11 import inspector_models
 
     (spec,) = inspector_models()
-    options = {option.key: option.default for option in spec.options} | KINDS[kind] | {"imgsz": imgsz}
+    options = {option.key: option.default for option in spec.options} | (KINDS | INT8)[kind] | {"imgsz": imgsz}
     return spec.open(weights, "cpu", tuple(registry.load().layers.values()), **options)
 
 
@@ -111,82 +112,37 @@ def measure_starts(repeats: int) -> None:
         )
 
 
-def truth_of(images: Path, labels: Path):
-    """Labels in YOLO's layout as pycocotools wants them, and the pictures by their ids."""
-    import contextlib
-    import io
+def measure_accuracy(data: Path) -> None:
+    from inspector_plugins.yolo11 import accuracy
+    from inspector_plugins.yolo11.data import read_data
+    from inspector_plugins.yolo11.evaluate import labelled
 
-    from pycocotools.coco import COCO
+    weights = checkpoint("bundled", Path())
+    models = {(kind, size): opened(weights, kind, size) for kind in KINDS | INT8 for size in (416, 640)}
+    names = next(iter(models.values())).info.names
+    pictures, _ = labelled(weights, names, data, read_data(data), "val")
 
-    from inspector.api import read_image
+    def finder(model):
+        return lambda image: model.predict([image], accuracy.CONFIDENCE, accuracy.IOU)[0]
 
-    truth, pictures = COCO(), {}
-    rows, annotations = [], []
-    for file in sorted(images.iterdir()):
-        id = len(rows) + 1
-        pictures[id] = read_image(file)[0]
-        height, width = pictures[id].shape[:2]
-        rows.append({"id": id, "file_name": file.name, "height": height, "width": width})
-        for line in (labels / f"{file.stem}.txt").read_text("utf-8").splitlines():
-            number, *values = map(float, line.split())
-            xs, ys = [x * width for x in values[::2]], [y * height for y in values[1::2]]
-            box = [min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)]
-            polygon = [value for point in zip(xs, ys, strict=True) for value in point]
-            annotations.append(
-                {"id": len(annotations) + 1, "image_id": id, "category_id": int(number) + 1, "bbox": box, "iscrowd": 0}
-                | {"area": box[2] * box[3], "segmentation": [polygon]}
-            )
-    kinds = sorted({row["category_id"] for row in annotations})
-    truth.dataset = {"images": rows, "annotations": annotations, "categories": [{"id": kind} for kind in kinds]}
-    with contextlib.redirect_stdout(io.StringIO()):
-        truth.createIndex()
-    return truth, pictures
-
-
-def measure_accuracy(images: Path, labels: Path) -> None:
-    import contextlib
-    import io
-
-    import numpy as np
-    from pycocotools import mask as rle
-    from pycocotools.cocoeval import COCOeval
-
-    truth, pictures = truth_of(images, labels)
-    print("| runtime | mask mAP50-95 | mask mAP50 | box mAP50-95 | box mAP50 |\n" + "|---" * 5 + "|")
-    for kind in KINDS:
-        model, found = opened(checkpoint("bundled", Path()), kind, None), []
-        for id, image in pictures.items():
-            for d in model.predict([image], 0.001, 0.7)[0]:
-                full = np.zeros(image.shape[:2], np.uint8, order="F")
-                height, width = d.mask.pixels.shape
-                full[d.mask.y : d.mask.y + height, d.mask.x : d.mask.x + width] = d.mask.pixels
-                x1, y1, x2, y2 = d.box
-                found.append(
-                    {"image_id": id, "category_id": d.class_id + 1, "score": d.score}
-                    | {"bbox": [x1, y1, x2 - x1, y2 - y1], "segmentation": rle.encode(full)}
-                )
-        cells = []
-        for what in ("segm", "bbox"):
-            with contextlib.redirect_stdout(io.StringIO()):
-                evaluation = COCOeval(truth, truth.loadRes(found), what)
-                evaluation.evaluate()
-                evaluation.accumulate()
-                evaluation.summarize()
-            cells += [f"{evaluation.stats[0]:.4f}", f"{evaluation.stats[1]:.4f}"]
-        print(f"| {kind} | {' | '.join(cells)} |", flush=True)
+    figures = accuracy.measure({key: finder(model) for key, model in models.items()}, pictures, len(names))
+    print("| runtime | input | mask mAP50-95 | mask mAP50 | box mAP50-95 | box mAP50 |\n" + "|---" * 6 + "|")
+    for (kind, size), told in figures.items():
+        cells = [f"{told[what][key]:.4f}" for what in ("mask", "box") for key in ("mAP50-95", "mAP50")]
+        print(f"| {kind} | {size} | {' | '.join(cells)} |", flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=15)
     parser.add_argument("--presets", default="freqfusion")
-    parser.add_argument("--accuracy", nargs=2, type=Path, metavar=("IMAGES", "LABELS"))
+    parser.add_argument("--accuracy", type=Path, metavar="DATA.yaml")
     parser.add_argument("--start", choices=KINDS, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.start:
         measure_start(given.start)
     elif given.accuracy:
-        measure_accuracy(*given.accuracy)
+        measure_accuracy(given.accuracy)
     else:
         measure_times(["bundled", *filter(None, given.presets.split(","))], given.repeats)
         measure_starts(3)

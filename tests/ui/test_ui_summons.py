@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from inspector import single, ui
+from inspector import single_instance, ui
 from inspector.domain import InspectorError
 from inspector.ui import refusal, summons
 
@@ -12,7 +12,7 @@ from inspector.ui import refusal, summons
 @pytest.fixture
 def only(window):
     """The right to be the window, given to ``window``."""
-    taken = single.take_or_hand_over(single.Request())
+    taken = single_instance.take_or_hand_over(single_instance.Request())
     summons.listen(window, taken)
     yield taken
     taken.close()
@@ -73,7 +73,7 @@ def test_why_there_is_no_window_is_shown_where_nobody_sees_a_terminal(display, m
     def refuse(request):
         raise InspectorError("It does not answer")
 
-    monkeypatch.setattr(ui.single, "take_or_hand_over", refuse)
+    monkeypatch.setattr(ui.single_instance, "take_or_hand_over", refuse)
     assert ui.main([]) == 1
     assert shown == [("Bearing Inspector", "It does not answer")]
     assert capsys.readouterr().err == "bearing-inspector: It does not answer\n"
@@ -83,6 +83,6 @@ def test_why_there_is_no_window_is_shown_where_nobody_sees_a_terminal(display, m
 
 def test_a_second_start_says_where_it_went(monkeypatch, capsys):
     asked = []
-    monkeypatch.setattr(ui.single, "take_or_hand_over", asked.append)
+    monkeypatch.setattr(ui.single_instance, "take_or_hand_over", asked.append)
     assert ui.main(["--open", "camera:0"]) == 0
-    assert asked == [single.Request(("camera:0",))] and "open already" in capsys.readouterr().err
+    assert asked == [single_instance.Request(("camera:0",))] and "open already" in capsys.readouterr().err

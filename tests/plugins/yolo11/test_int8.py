@@ -245,3 +245,14 @@ def test_wrong_input_is_one_sentence_and_leaves_nothing(good, data, empty, optio
     with pytest.raises(InputError, match=complaint):
         export(BUNDLED, given.pop("format"), empty / "x_openvino_model", (), **given)
     assert sorted(empty.rglob("*")) == before and not (paths.plugin_folder("yolo11") / "converted").exists()
+
+
+def test_a_picture_as_the_network_sees_it():
+    from inspector_plugins.yolo11.int8 import network_input
+
+    image = np.zeros((40, 64, 3), np.uint8)
+    image[..., 0] = 255  # blue
+    values, fit = network_input(image, 64, 32)
+    assert values.shape == (1, 3, 64, 64) and values.dtype == np.float32 and values.flags.c_contiguous
+    inner = values[0, :, fit.top : fit.top + fit.inner_height]
+    assert (inner[2] == 1).all() and not inner[:2].any() and values[0, 0, 0, 0] == np.float32(114 / 255)

@@ -121,10 +121,13 @@ def test_the_bundled_model_agrees_on_the_sample_pictures(bundled, confidence, io
     assert sum(check(*bundled, read_image(path)[0], confidence, iou) for path in paths) >= 6
 
 
+@pytest.mark.parametrize("many", [False, True])  # as for a camera, and as for files
 @pytest.mark.parametrize(("confidence", "iou"), THRESHOLDS)
-def test_the_bundled_model_agrees_on_real_pictures(shared, bundled, confidence, iou):
+def test_the_bundled_model_agrees_on_real_pictures(shared, bundled, confidence, iou, many):
+    ours, theirs = bundled
+    ours = ours.many() if many else ours
     paths = sorted((shared / "data/bsdata-raceway/images/val").iterdir())[::9]
-    assert sum(check(*bundled, read_image(path)[0], confidence, iou) for path in paths) >= 1
+    assert sum(check(ours, theirs, read_image(path)[0], confidence, iou) for path in paths) >= 1
 
 
 @pytest.mark.parametrize(("height", "width"), [(260, 630), (333, 517), (1, 1), (31, 900), (4000, 37), (320, 320)])
@@ -163,16 +166,19 @@ def test_the_variants_agree(preset, layers, picture, name):
     assert list(ours._one._compiled) == [(SIZE, 128), None]
 
 
-def test_what_fits_one_shape_only_is_converted_for_each(preset, layers, picture, monkeypatch):
-    from inspector_plugins.vmamba import traced
+def test_what_fits_one_shape_only_is_converted_for_each(checkpoints, picture, monkeypatch):
+    import torch
 
-    whole = traced.unfold
-    monkeypatch.setattr(traced, "unfold", lambda x, length: whole(x, int(length)))
-    weights = preset("vmamba")
-    with pytest.raises(converted.Refused, match=r"vmamba.pt cannot be written as openvino"):
-        OpenVinoModel(weights, layers)
-    ours, theirs = OpenVinoModel(weights, layers, fixed=True), TorchModel(weights, "cpu", layers)
-    assert check(ours, theirs, picture(99, SIZE), 0.1, 0.5) >= 3
+    def doubled(_, x):
+        return torch.nn.functional.interpolate(x, size=(2 * int(x.shape[2]), 2 * int(x.shape[3])))
+
+    monkeypatch.setattr(torch.nn.Upsample, "forward", doubled)
+    weights = checkpoints("yolo11n-seg")
+    with pytest.raises(converted.Refused, match=r"yolo11n-seg.pt cannot be written as openvino"):
+        OpenVinoModel(weights)
+    ours, theirs = OpenVinoModel(weights, fixed=True), TorchModel(weights, "cpu")
+    for height in (99, 240):
+        assert check(ours, theirs, picture(height, 320), 0.1, 0.5) >= 3
 
 
 @pytest.mark.parametrize("architecture", ["yolov8n-seg", "yolo12n-seg", "yolo26n-seg"])

@@ -12,7 +12,7 @@ prepare_openvino()
 import openvino
 
 from inspector_plugins.yolo11 import decode, openvino_runner
-from inspector_plugins.yolo11.accuracy import network_input
+from inspector_plugins.yolo11.int8 import network_input
 from inspector_plugins.yolo11.quantize import _with_zero, quantize
 
 BUNDLED = assets() / "models" / "bearing-yolo11n-seg.pt"

@@ -8,7 +8,7 @@ prepare_torch()
 
 import torch
 
-from inspector_plugins.yolo11.recording import Recorded
+from inspector_plugins.yolo11.cuda_graphs import GraphedCallable
 
 
 def twice(given):
@@ -18,11 +18,11 @@ def twice(given):
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has CUDA")
 def test_where_nothing_can_be_recorded_it_is_computed_and_said_once(caplog):
     caplog.set_level(logging.INFO)
-    recorded = Recorded(twice)
+    graphed = GraphedCallable(twice)
     for value in range(4):
-        (result,) = recorded(torch.full((2, 3), value))
+        (result,) = graphed(torch.full((2, 3), value))
         assert result.tolist() == [[value * 2] * 3] * 2
-    assert caplog.text.count("cannot be recorded as a CUDA graph and runs without") == 1
+    assert caplog.text.count("cannot be graphed as a CUDA graph and runs without") == 1
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no CUDA device")
@@ -33,8 +33,8 @@ def test_each_shape_is_recorded_when_it_comes_again():
         calls.append(tuple(given.shape))
         return (given * 2,)
 
-    recorded = Recorded(compute)
+    graphed = GraphedCallable(compute)
     for rows in (2, 2, 3, 3, 2, 3):
         given = torch.randn(rows, 3, device="cuda")
-        assert torch.equal(recorded(given)[0], given * 2)
-    assert len(recorded._graphs) == 2 and len(calls) == 2 * (1 + 3 + 1)
+        assert torch.equal(graphed(given)[0], given * 2)
+    assert len(graphed._graphs) == 2 and len(calls) == 2 * (1 + 3 + 1)

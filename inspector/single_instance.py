@@ -41,7 +41,7 @@ class Request:
         return cls(whole, "" if recipe is None else str(recipe.absolute()))
 
 
-class OnlyWindow:
+class SingleInstance:
     """The right to be the window; :func:`take_or_hand_over` gives it."""
 
     def __init__(self, lock: int | None) -> None:
@@ -67,7 +67,7 @@ class OnlyWindow:
             self._lock = None
 
 
-def take_or_hand_over(request: Request, patience: float = PATIENCE) -> OnlyWindow | None:
+def take_or_hand_over(request: Request, patience: float = PATIENCE) -> SingleInstance | None:
     """Become the window, or hand ``request`` to the one that is open.
 
     Returns:
@@ -109,11 +109,11 @@ def _waiting() -> list[Path]:
         return []
 
 
-def _take() -> OnlyWindow | None:
+def _take() -> SingleInstance | None:
     try:
         lock = os.open(paths.data_folder() / "window.lock", os.O_RDWR | os.O_CREAT, 0o666)
     except OSError:
-        return OnlyWindow(None)  # where nothing can be written, nothing can be locked
+        return SingleInstance(None)  # where nothing can be written, nothing can be locked
     if not locked(lock):
         os.close(lock)
         return None
@@ -121,7 +121,7 @@ def _take() -> OnlyWindow | None:
         with contextlib.suppress(OSError):
             if time.time() - file.stat().st_mtime > PATIENCE:  # of somebody who has given up, or was killed
                 file.unlink()
-    return OnlyWindow(lock)
+    return SingleInstance(lock)
 
 
 def _leave(request: Request) -> Path:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pycocotools import mask as coco
 
 
-def write_runs(pixels: NDArray[np.bool_], x: int, y: int, height: int, width: int) -> str:
+def encode(pixels: NDArray[np.bool_], x: int, y: int, height: int, width: int) -> str:
     """The compressed counts of a picture of ``height`` x ``width`` that is 0 but for ``pixels``.
 
     Args:
@@ -34,7 +34,7 @@ def write_runs(pixels: NDArray[np.bool_], x: int, y: int, height: int, width: in
     return packed.decode("ascii")
 
 
-def read_runs(counts: str | bytes, height: int, width: int) -> tuple[int, int, NDArray[np.bool_]]:
+def decode(counts: str | bytes, height: int, width: int) -> tuple[int, int, NDArray[np.bool_]]:
     """The 1s of a picture as x, y and the crop (h, w) to their bounding box; 0, 0 and (0, 0) where there is none.
 
     Raises:

@@ -7,13 +7,13 @@ import time
 
 import pytest
 
-from inspector import single
+from inspector import single_instance
 from inspector.domain import InputError, InspectorError
-from inspector.single import Request, take_or_hand_over
+from inspector.single_instance import Request, take_or_hand_over
 
 HOLD = """
 import sys, time
-from inspector.single import Request, take_or_hand_over
+from inspector.single_instance import Request, take_or_hand_over
 only = take_or_hand_over(Request())
 print("held", flush=True)
 time.sleep(60)
@@ -53,7 +53,7 @@ def test_the_first_is_the_window_and_a_second_hands_over():
 def test_several_requests_come_in_order():
     first = take_or_hand_over(Request())
     for number in range(3):
-        single._leave(Request((str(number),)))
+        single_instance._leave(Request((str(number),)))
     assert [request.sources for request in first.requests()] == [("0",), ("1",), ("2",)]
     first.close()
 
@@ -102,7 +102,7 @@ def test_where_nothing_can_be_written_the_window_opens_all_the_same(monkeypatch)
     def refuse(*arguments, **options):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(single.os, "open", refuse)
+    monkeypatch.setattr(single_instance.os, "open", refuse)
     only = take_or_hand_over(Request())
     assert only is not None and only.requests() == []
     only.close()

@@ -19,8 +19,8 @@ _WARM_UP = 3  # calls, in which libraries choose their kernels
 Outputs = tuple[Tensor, ...]
 
 
-class Recorded:
-    """Computes ``compute``, recorded from the second call of a shape on, where the device can.
+class GraphedCallable:
+    """Computes ``compute``, graphed from the second call of a shape on, where the device can.
 
     Args:
         compute: of a tensor of a fixed shape on a CUDA device; its results lie on that device.
@@ -66,4 +66,4 @@ class Recorded:
         except (AssertionError, RuntimeError, ValueError) as error:
             self._possible = False
             reason = str(error).partition("\n")[0]
-            logger.info("This network cannot be recorded as a CUDA graph and runs without: %s", reason)
+            logger.info("This network cannot be graphed as a CUDA graph and runs without: %s", reason)
