@@ -60,6 +60,18 @@ _OPTIONS = (
         Text("Reconnect", "自动重连"),
         Text("call the camera again when it is gone; else the run ends", "断线后重新连接；否则检测结束"),
     ),
+    Option(
+        "decode_threads",
+        int,
+        1,
+        Text("Decoding threads", "解码线程数"),
+        Text(
+            "for an address whose pictures one core cannot decode in time; each further one costs a picture of delay",
+            "用于单核来不及解码的网络地址；每多一个线程，画面延迟一帧",
+        ),
+        1,
+        16,
+    ),
 )
 
 

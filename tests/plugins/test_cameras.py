@@ -124,6 +124,49 @@ def test_a_stream(serve, capfd):
     assert "".join(capfd.readouterr()) == ""
 
 
+@pytest.fixture
+def burst(tmp_path):
+    """An address that sends 60 pictures of a compressed video at once, numbered by their grey, and then nothing."""
+    file = tmp_path / "burst.ts"
+    writer = cv2.VideoWriter(str(file), cv2.VideoWriter.fourcc(*"mp4v"), 25, (320, 240))
+    for number in range(60):
+        writer.write(np.full((240, 320, 3), 4 * number, np.uint8))
+    writer.release()
+    over = threading.Event()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def log_message(self, *arguments):
+            pass
+
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Type", "video/mp2t")
+            self.end_headers()
+            self.wfile.write(file.read_bytes())
+            over.wait(20)
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        over.set()
+        server.shutdown()
+
+
+@pytest.mark.parametrize("options, held_back", [({}, (0, 3)), ({"decode_threads": 16}, (15, 18))])
+def test_decoding_holds_no_picture_back_unless_it_is_asked_for_threads(burst, options, held_back):
+    source = Camera(burst, read_timeout=3, reconnect=False, **options)
+    newest, waited = 0, 0
+    for frame in source:
+        waited = waited + 1 if frame is None else 0
+        if frame is not None:
+            newest = round(float(frame.image.mean()) / 4)
+        if waited == 5:  # a second of silence
+            break
+    source.close()
+    assert held_back[0] <= 59 - newest <= held_back[1]
+
+
 def test_only_the_newest_picture_counts(serve, caplog):
     server = serve((160, 120))
     source = Camera(server.address)
