@@ -168,7 +168,10 @@ def find_model(catalogue: Registry, text: str | None = None) -> tuple[ModelSpec,
         if path.suffix.lower() in spec.suffixes:
             return spec, str(path)
     known = sorted({suffix for spec in catalogue.models.values() for suffix in spec.suffixes})
-    raise InputError(f"{path.name} is no model file that a plugin here opens ({', '.join(known) or 'none is enabled'})")
+    kinds = ", ".join(known) or "none is enabled"
+    raise InputError(
+        f"{path.name} is no model file that a plugin here opens ({kinds}); give one as trainings write it, not an export"
+    )
 
 
 def default_model(catalogue: Registry) -> str:
