@@ -170,7 +170,8 @@ def find_model(catalogue: Registry, text: str | None = None) -> tuple[ModelSpec,
     known = sorted({suffix for spec in catalogue.models.values() for suffix in spec.suffixes})
     kinds = ", ".join(known) or "none is enabled"
     raise InputError(
-        f"{path.name} is no model file that a plugin here opens ({kinds}); give one as trainings write it, not an export"
+        f"{path.name} is no model file that a plugin here opens ({kinds}); give one as trainings write it, "
+        "not an export"
     )
 
 
