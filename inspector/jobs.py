@@ -6,6 +6,7 @@ import glob
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
@@ -13,9 +14,11 @@ from typing import Any, Self
 from inspector import paths
 from inspector.api import Browsable, ModelSpec, Option, SourceSpec, check_options
 from inspector.domain import Choice, Frame, InputError, Job, Rules, Skipped
-from inspector.history import History
+from inspector.history import History, RunEntry
 from inspector.registry import Registry
 from inspector.settings import Settings
+
+_MENDED = 20  # runs of killed programs, the newest ones, whose folders are looked after
 
 # Sources
 
@@ -278,11 +281,37 @@ def default_output(settings: Settings, title: str) -> Path:
 
 
 def open_history(days: int) -> History:
-    """The history, without what is older than ``days``; 0 keeps all."""
+    """The history, without what is older than ``days`` (0 keeps all), and with killed runs mended."""
     opened = History.open()
+    mend_interrupted(opened)
     if days:
         opened.purge(before=datetime.now().astimezone() - timedelta(days=days))
     return opened
+
+
+def mend_interrupted(history: History) -> RunEntry | None:
+    """After runs whose program was killed: ``run.json`` says so, and what was only half written is removed.
+
+    Returns:
+        The newest such run.
+    """
+    killed = [run for run in history.runs() if run.state == "interrupted"]
+    for run in killed[:_MENDED]:
+        if run.output:
+            _mend(Path(run.output))
+    return killed[0] if killed else None
+
+
+def _mend(folder: Path) -> None:
+    file = folder / "run.json"
+    with suppress(OSError, ValueError):
+        document = json.loads(file.read_text("utf-8"))
+        if isinstance(document, dict) and document.get("state") == "running":
+            for part in folder.rglob(".tmp-*"):
+                part.unlink(missing_ok=True)
+            paths.write_text(
+                file, json.dumps({**document, "state": "interrupted"}, ensure_ascii=False, indent=2) + "\n"
+            )
 
 
 # Recipes and rules

@@ -137,6 +137,9 @@ def _inspection() -> str:
     written = sorted(file.suffix for file in output.rglob("*") if file.is_file())
     if not found or not (output / "self-test.txt").read_text("utf-8").isdecimal():
         raise Fault(f"{found} defects were found, and {len(written)} files written")
+    runtime = json.loads((output / "run.json").read_text("utf-8"))["model"]["runtime"]
+    if not runtime.startswith("openvino"):
+        raise Fault(f"the model ran with {runtime}, not with OpenVINO; {paths.logs_folder()} tells why")
     return (
         f"{found} defects in {len(document['inspections'])} pictures; {len(exporters)} exporters, {len(written)} files"
     )

@@ -82,8 +82,11 @@ def furnish() -> None:
     """What lies beside the program for people: licences, the source, how to start it."""
     shutil.copy(ROOT / "LICENSE", PROGRAM)
     shutil.copy(ROOT / "LICENSE", PROGRAM / "_internal")  # for the About page
-    for name in ("README.md", "README.zh-CN.md", "CHANGELOG.md"):
-        shutil.copy(ROOT / name, PROGRAM)
+    shutil.copy(ROOT / "CHANGELOG.md", PROGRAM)
+    shutil.copy(ROOT / "packaging" / "README.txt", PROGRAM)
+    (PROGRAM / "docs").mkdir()
+    for name in ("using.md", "training.en.md", "training.zh.md", "plugins.md"):
+        shutil.copy(ROOT / "docs" / name, PROGRAM / "docs")
     parts = notices.inside(BUILD / "work" / "bearing-inspector", [DISTRIBUTION])
     (PROGRAM / "THIRD-PARTY-NOTICES.txt").write_text(notices.text(parts), "utf-8")
     bill = json.dumps(notices.bill(parts, version(), PROGRAM), ensure_ascii=False, indent=1)

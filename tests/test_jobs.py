@@ -11,7 +11,7 @@ import pytest
 
 from inspector import jobs
 from inspector.api import ModelSpec, Text
-from inspector.domain import Choice, InputError, Job
+from inspector.domain import Choice, InputError, Job, ModelInfo
 from inspector.engine import Engine
 from inspector.history import History, Query
 from inspector.imaging import write_image
@@ -243,3 +243,22 @@ def test_the_history_forgets_what_is_old(inspected, tmp_path):
         assert history.count(Query()) == 1
     with jobs.open_history(30) as history:
         assert history.count(Query()) == 1
+
+
+def test_runs_that_were_killed_are_mended_whatever_came_after(tmp_path):
+    model = ModelInfo("m", "", "", ("Defect",))
+    folders = [tmp_path / name for name in ("先", "gone", "after")]
+    with History.open() as history:
+        for folder in folders:
+            run = history.begin(Job((), Choice("yolo11")), model, folder.name, folder, "2026-11-23T10:00:00+01:00")
+        history.finish(run, "done", {})
+    for folder in (folders[0], folders[2]):
+        folder.mkdir()
+        (folder / ".tmp-1.xlsx").write_bytes(b"half")
+        (folder / "run.json").write_text('{"state": "running", "title": "批"}', "utf-8")
+    with jobs.open_history(0) as history:
+        newest = jobs.mend_interrupted(history)
+    assert newest is not None and newest.title == "gone"
+    assert json.loads((folders[0] / "run.json").read_text("utf-8")) == {"state": "interrupted", "title": "批"}
+    assert [file.name for file in folders[0].iterdir()] == ["run.json"]
+    assert len(list(folders[2].iterdir())) == 2

@@ -108,8 +108,9 @@ def _parser(name: str | None) -> argparse.ArgumentParser:
     parser = _Parser(
         prog="bearing-inspector",
         description="Finds defects on bearings, offline.",
-        epilog="bearing-inspector COMMAND --help tells more. Exit codes: 0 done, 1 one part failed (all else is "
-        "saved), 2 bad input, 3 not good (with --fail-on-ng), 130 interrupted.",
+        epilog="Without a command the window opens; --open PATH … and --recipe FILE say with what. --self-test tries "
+        "whether the program is whole. bearing-inspector COMMAND --help tells more. Exit codes: 0 done, 1 one part "
+        "failed (all else is saved), 2 bad input, 3 not good (with --fail-on-ng), 130 interrupted.",
     )
     parser.add_argument("--version", action="version", version=f"bearing-inspector {__version__}")
     _add_common(parser)

@@ -9,7 +9,7 @@ finished saved.
 """
 
 from inspector.engine.engine import Engine
-from inspector.engine.record import Counts, mend_interrupted
+from inspector.engine.record import Counts
 from inspector.engine.run import Catalogue, Journal, Run
 
-__all__ = ["Catalogue", "Counts", "Engine", "Journal", "Run", "mend_interrupted"]
+__all__ = ["Catalogue", "Counts", "Engine", "Journal", "Run"]

@@ -61,17 +61,6 @@ def save_run(run: Run, folder: Path, state: str, version: str) -> None:
     write_text(folder / "run.json", json.dumps(document, ensure_ascii=False, indent=2) + "\n")
 
 
-def mend_interrupted(folder: Path) -> None:
-    """After a run whose program was killed: ``run.json`` says so, and what was only half written is removed."""
-    file = folder / "run.json"
-    with suppress(OSError, ValueError):
-        document = json.loads(file.read_text(encoding="utf-8"))
-        if isinstance(document, dict) and document.get("state") == "running":
-            for part in folder.rglob(".tmp-*"):
-                part.unlink(missing_ok=True)
-            write_text(file, json.dumps({**document, "state": "interrupted"}, ensure_ascii=False, indent=2) + "\n")
-
-
 def now() -> str:
     """Local time, ISO 8601 with milliseconds and offset."""
     return datetime.now().astimezone().isoformat(timespec="milliseconds")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import importlib
 import logging
+import signal
 import sys
 import time
 import tkinter as tk
@@ -14,7 +15,7 @@ from tkinter import ttk
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from inspector import logs, paths
+from inspector import jobs, logs, paths
 from inspector.domain import InspectorError
 from inspector.i18n import Language
 from inspector.settings import Settings
@@ -36,6 +37,7 @@ logger = logging.getLogger(__name__)
 _TICK = 10  # milliseconds between two looks at what threads have brought
 _PAGES = ("inspect", "history", "statistics", "training", "plugins", "settings", "help")
 _SMALLEST = (1024, 640)
+_ENDS = [signal.SIGTERM, signal.SIGINT, *([signal.SIGHUP] if sys.platform != "win32" else [])]  # the session ends
 
 
 def main(
@@ -64,6 +66,8 @@ def main(
     app.start(sources, recipe)
     if only is not None:
         summons.listen(app, only)
+    for number in _ENDS:
+        signal.signal(number, lambda *_: app.root.after(0, app.leave))
     app.root.mainloop()
     return 0
 
@@ -77,17 +81,12 @@ def _import_pages(session: Session) -> None:
 
 
 def _interrupted_run() -> tuple[int, str, int] | None:
-    """The last run, if its program was killed: its id, title and number of results; its folder is tidied."""
-    from inspector.engine import mend_interrupted
+    """The newest run whose program was killed: its id, title and number of results; folders of such are tidied."""
     from inspector.history import History, Query
 
     with History.open() as history:
-        last = next(iter(history.runs()), None)
-        if last is None or last.state != "interrupted":
-            return None
-        if last.output:
-            mend_interrupted(Path(last.output))
-        return last.id, last.title, history.count(Query(run=last.id))
+        killed = jobs.mend_interrupted(history)
+        return None if killed is None else (killed.id, killed.title, history.count(Query(run=killed.id)))
 
 
 class App:
@@ -99,7 +98,7 @@ class App:
     def __init__(self) -> None:
         self.settings = Settings.load()
         self.memory = Memory()
-        self._closing = self._leaving = False
+        self._closing = self._leaving = self._saving = False
         self._faults: set[str] = set()
         texts.use(self.settings.get("language"))
         self.root = theme.start(self.settings.get("theme"), self.settings.get("text_size"))
@@ -170,7 +169,7 @@ class App:
             return
         run, title, kept = found
         self.memory.put("told_run", run)
-        text = t("The last run was interrupted ({title}). Its {n} results are in the history.", title=title, n=kept)
+        text = t("A run was interrupted ({title}). Its {n} results are in the history.", title=title, n=kept)
         self.toast(text, "warn", (t("Show"), lambda: self.show("history", run=run)))
 
     def when_ready(self, begin: Callable[[], None]) -> None:
@@ -476,7 +475,7 @@ class App:
         return self._leaving or self._closing
 
     def close(self) -> None:
-        """Close, after asking where something would be lost; a run is stopped cleanly first."""
+        """Close, after asking where something would be lost."""
         if self._closing or self._leaving:
             return
         self._leaving = True
@@ -485,8 +484,14 @@ class App:
         except BaseException:
             self._leaving = False
             raise
-        if not self._leaving:
+        if self._leaving:
+            self.leave()
+
+    def leave(self) -> None:
+        """Close without asking; a run is stopped cleanly first."""
+        if self._closing or self._saving:
             return
+        self._leaving = self._saving = True
         self._remember()
         if hasattr(self, "session") and self.session.active:
             self.session.stop()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import tkinter as tk
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from tkinter import ttk
 from typing import Any, Literal
 
@@ -71,6 +72,10 @@ class Threshold(ttk.Frame):
             self._changed(value)
 
 
+def _paint(swatch: tk.Frame, colour: str) -> None:
+    swatch.configure(background=colour)
+
+
 class ClassList(ttk.Frame):
     """The model's classes: swatch, a mark to show or hide each, and how many were found."""
 
@@ -90,8 +95,9 @@ class ClassList(ttk.Frame):
             child.destroy()
         self._marks, self._counts = {}, {}
         for row, (name, colour) in enumerate(zip(names, colours, strict=True)):
-            swatch = tk.Frame(self, background=colour, width=theme.px(14), height=theme.px(14))
+            swatch = tk.Frame(self, width=theme.px(14), height=theme.px(14))
             swatch.grid(row=row, column=0, padx=(0, theme.px(6)))
+            theme.on_change(swatch, partial(_paint, swatch, colour))  # a new theme colours all frames
             mark = self._marks[name] = tk.BooleanVar(self, name not in hidden)
             box = ttk.Checkbutton(self, text=name, variable=mark, command=lambda: self._changed(self.hidden))
             box.grid(row=row, column=1, sticky="w", pady=theme.px(2))

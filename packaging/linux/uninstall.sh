@@ -24,4 +24,7 @@ if [ -d "$kept" ]; then
         *) echo "Kept. / 已保留。" ;;
     esac
 fi
+if [ -d "$here/results" ]; then
+    echo "Results lie in $here/results: move them away first. / 检测结果在 $here/results 中，请先移走。"
+fi
 echo "Now delete the folder $here. / 现在可以删除文件夹 $here。"

@@ -139,8 +139,11 @@ def find(weights: Path, layers: Sequence[LayerSpec], shape: str = "any", precisi
     folder = _folder(sha256, shape, precision)
     found = _read(folder, layers)
     if found is None and precision == "int8":
+        named = f'"{weights}"'
+        if weights.parent == assets() / "models":
+            named = " ".join((weights.stem, "--output", "FOLDER"))  # beside itself it may not be written
         raise InputError(
-            f"{weights.name} has no int8 form here; make it with 'bearing-inspector export-model {weights.name} "
+            f"{weights.name} has no int8 form here; make it with 'bearing-inspector export-model {named} "
             "--format openvino --precision int8 --calibrate FOLDER --data data.yaml', or choose another precision"
         )
     if found is None:
@@ -271,7 +274,9 @@ def _make(folder: Path, weights: Path, sha256: str, layers: Sequence[LayerSpec],
     try:
         came_along = assets() / "models" / "converted" / sha256[:16]
         if shape == "any" and _read(came_along, layers) is not None:
-            shutil.copytree(came_along, work / "model")
+            (work / "model").mkdir()
+            for file in came_along.iterdir():  # without its mode: the program's folder may be for reading only
+                shutil.copyfile(file, work / "model" / file.name)
         else:
             logger.info("Converting %s for OpenVINO; this is done once", weights.name)
             began = time.monotonic()

@@ -1,13 +1,20 @@
 """Closing: whatever is under way, once, and for good."""
 
+import signal
+import subprocess
+import sys
 import threading
+import time
 import tkinter as tk
+from pathlib import Path
 
 import pytest
 
 from inspector.domain import InputError
 from inspector.history import History
 from inspector.ui import dialogs
+
+SAMPLES = Path(__file__).parents[2] / "sample_data"
 
 
 def gone(window) -> bool:
@@ -18,8 +25,6 @@ def gone(window) -> bool:
 
 
 def closed(window, seconds=20.0):
-    import time
-
     end = time.monotonic() + seconds
     while not gone(window):
         assert time.monotonic() < end, "it did not close"
@@ -163,3 +168,29 @@ def test_the_real_dialog_is_answered_by_escape_with_staying(window, running, slo
     assert window.session.active and not window._closing
     slow.set()
     until(lambda: not window.session.active)
+
+
+def test_the_end_of_the_session_saves_a_run_without_asking(window, running, slow, monkeypatch):
+    monkeypatch.setattr(dialogs, "ask", lambda *_: pytest.fail("it asked"))
+    window.leave()
+    window.leave()
+    slow.set()
+    closed(window)
+    assert running.state == "stopped"
+    with History.open() as history:
+        assert history.runs()[0].state == "stopped"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there a process is ended without being told")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_signals_end_it_cleanly(home, number):
+    """In a process of its own, as at a logout."""
+    command = [sys.executable, "-m", "inspector", "--open", str(SAMPLES)]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+        end = time.monotonic() + 60
+        while not (home / "history.sqlite3").exists():  # made once the window is there
+            assert process.poll() is None and time.monotonic() < end
+            time.sleep(0.1)
+        process.send_signal(number)
+        assert process.wait(30) == 0
+    assert "zoomed" in (home / "window.json").read_text("utf-8")

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from inspector.domain import Detection, Mask
+from inspector.ui import theme
 from inspector.ui.inspect_parts import ClassList, Counters, DefectList, Position, Threshold
 
 
@@ -101,6 +102,14 @@ def test_classes_are_shown_and_hidden(root, classes, told):
         box.invoke()
     assert told == [{"划痕", "wear"}, {"wear"}]
     assert [box.cget("text") for box in boxes(classes)] == ["wear", "划痕"]
+
+
+def test_the_colours_stay_in_another_theme(root, classes):
+    for mode in ("dark", "light"):
+        theme.use(mode)
+        root.update()
+        swatches = [child for child in classes.winfo_children() if child.winfo_class() == "Frame"]
+        assert [swatch.cget("background") for swatch in swatches] == ["#ff0000", "#00ff00"]
 
 
 def test_counts(classes):

@@ -265,3 +265,17 @@ def test_the_bundled_model_came_along_converted():
     assert came_along is not None and came_along.sha256 == hashlib.sha256(BUNDLED.read_bytes()).hexdigest()
     assert converted._size(folder) < 8e6
     assert sum(1 for _ in folder.parent.iterdir()) == 1
+
+
+def test_a_program_folder_for_reading_only_does_no_harm(conversions, tmp_path, monkeypatch):
+    """What is copied out of it must not be for reading only too: such a folder is not moved to its place."""
+    digest = hashlib.sha256(BUNDLED.read_bytes()).hexdigest()
+    shutil.copytree(assets() / "models" / "converted" / digest[:16], tmp_path / "models" / "converted" / digest[:16])
+    for path in (tmp_path / "models").rglob("*"):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    monkeypatch.setattr(converted, "assets", lambda: tmp_path)
+    folder = converted.find(BUNDLED, ()).folder
+    assert conversions == [] and all(path.stat().st_mode & 0o200 for path in [folder, *folder.iterdir()])
+    assert list(room().iterdir()) == [folder]
+    for path in (tmp_path / "models").rglob("*"):
+        path.chmod(0o755)
