@@ -51,8 +51,11 @@ def start(verbose: bool = False, console: bool = True) -> Path | None:
         )
         handler.setFormatter(logging.Formatter(_FULL))
         _add(handler)
-    except (OSError, InspectorError) as error:
+    except InspectorError as error:
         logger.warning("No log is written: %s", error)
+        path = None
+    except OSError as error:
+        logger.warning("No log is written: %s cannot be written (%s)", path, error.strerror or error)
         path = None
     logging.captureWarnings(True)
     sys.excepthook = _uncaught

@@ -122,6 +122,14 @@ def test_no_log_folder_is_no_reason_to_stop(home, capsys):
     assert len(shown) == 2 and shown[0].startswith("No log is written: ") and shown[1] == "sentence"
 
 
+def test_a_log_that_cannot_be_written_is_told_in_words(home, capsys):
+    path = home / "logs" / logs.FILE_NAME
+    path.mkdir(parents=True)
+    assert logs.start() is None
+    told = capsys.readouterr().err
+    assert told.startswith(f"No log is written: {path} cannot be written (") and "Errno" not in told
+
+
 def test_the_file_rotates_and_stays_small():
     path = logs.start(console=False)
     for number in range(700):

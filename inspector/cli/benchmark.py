@@ -15,7 +15,7 @@ from typing import Any
 from inspector import benchmark, cli, jobs, paths, registry
 from inspector.api import ModelSpec, Option, Text, check_options
 from inspector.benchmark import Comparison, Machine, Row, Setting
-from inspector.cli import console
+from inspector.cli import console, options
 from inspector.cli.console import emit, remark, say
 from inspector.domain import InputError
 from inspector.settings import Settings
@@ -36,7 +36,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    seconds = _checked(_SECONDS, arguments.seconds)
+    seconds = options.check(_SECONDS, arguments.seconds)
     catalogue = registry.load()
     spec, weights = jobs.find_model(catalogue, arguments.model)
     place = arguments.pictures or _samples()
@@ -93,20 +93,13 @@ def _follow(compared: Comparison) -> bool:
     return True
 
 
-def _checked(option: Option, value: object) -> Any:
-    try:
-        return option.check(value)
-    except InputError as error:
-        raise InputError(f"--{error}") from None
-
-
 def _sizes(spec: ModelSpec, text: str | None) -> list[int | None]:
     if text is None:
         return [None]
     option = next((option for option in spec.options if option.key == "imgsz"), None)
     if option is None:
         raise InputError(f"--imgsz means nothing to the model {spec.id}; leave it out")
-    return list(dict.fromkeys(_checked(option, part.strip()) for part in text.split(",")))
+    return list(dict.fromkeys(options.check(option, part.strip()) for part in text.split(",")))
 
 
 def _samples() -> str:

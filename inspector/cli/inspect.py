@@ -163,7 +163,7 @@ def _model(arguments: argparse.Namespace, catalogue: registry.Registry, choice: 
         if value is not None:
             if key not in known:
                 raise InputError(f"--{key} means nothing to the model {spec.id}; leave it out")
-            chosen[key] = known[key].check(value)
+            chosen[key] = options.check(known[key], value)
     return _chosen(arguments, Choice(spec.id, chosen), ())
 
 

@@ -37,12 +37,17 @@ def given(arguments: argparse.Namespace, options: Sequence[Option], prefix: str 
     for option in options:
         flag = _flag(option.key, prefix)
         if flag in found:
-            try:
-                checked[option.key] = option.check(found[flag])
-            except InputError as error:
-                sentence = str(error).removeprefix(option.key)  # it begins with the key
-                raise InputError(f"--{flag}{sentence}") from None
+            checked[option.key] = check(option, found[flag], prefix)
     return checked
+
+
+def check(option: Option, value: Any, prefix: str = "") -> Any:
+    """``value`` as the option takes it; InputError, naming the flag, where it does not."""
+    try:
+        return option.check(value)
+    except InputError as error:
+        sentence = str(error).removeprefix(option.key)  # it begins with the key
+        raise InputError(f"--{_flag(option.key, prefix)}{sentence}") from None
 
 
 def _flag(key: str, prefix: str) -> str:

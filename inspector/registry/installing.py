@@ -112,12 +112,16 @@ def staged(given: Path, parent: Path) -> Iterator[Candidate]:
     """A copy of what was given, in the form in which it is installed, in a temporary folder inside ``parent``.
 
     Raises:
-        InputError: it is no plugin or does not fit this program.
+        InputError: it is no plugin, does not fit this program, or ``parent`` cannot be written.
     """
     given = Path(given)
     if not given.exists():
         raise InputError(f"There is no {given}; give a .py file, a folder, a .zip or a .whl")
-    with tempfile.TemporaryDirectory(prefix=".tmp-", dir=parent, ignore_cleanup_errors=True) as temporary:
+    try:
+        folder = tempfile.TemporaryDirectory(prefix=".tmp-", dir=parent, ignore_cleanup_errors=True)
+    except OSError as error:
+        raise InputError(f"{parent} cannot be written ({error.strerror or error}); make it writable") from None
+    with folder as temporary:
         raw = Path(temporary) / "given"
         raw.mkdir()
         if given.is_dir():

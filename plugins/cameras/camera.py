@@ -121,7 +121,9 @@ class Camera:
         self._thread.join(0.5)
         if self._lost and self._last is not None:
             logger.warning("%s: no picture for the last %.1f s", self.name, time.monotonic() - self._last)
-        logger.info("%s: closed; %d pictures were dropped for newer ones", self.name, self.dropped)
+        logger.info(
+            "%s: closed; %d pictures were replaced by newer ones before the program took them", self.name, self.dropped
+        )
 
     # on the camera's thread
 

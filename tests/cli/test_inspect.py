@@ -151,6 +151,7 @@ def test_broken_rules_are_refused(program, pictures, tmp_path, home, text, compl
         (["PICTURES", "--iou", "nan"], "--iou: 'nan'"),
         (["PICTURES", "--device", "potato"], "--device: 'potato'"),
         (["PICTURES", "--imgsz", "64"], "--imgsz means nothing to the model spots"),
+        (["PICTURES", "--model", "bearing-yolo11n-seg", "--imgsz", "abc"], "--imgsz: 'abc' is not a whole number"),
         (["PICTURES", "--spots.darkness", "999"], "--spots.darkness: '999' lies outside"),
         (["PICTURES", "--export", "csv", "--xlsx.thumbnails"], "--xlsx.thumbnails changes nothing"),
         (["PICTURES", "--output", "file/out"], "results folder .* cannot be made"),

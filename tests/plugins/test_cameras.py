@@ -179,7 +179,7 @@ def test_only_the_newest_picture_counts(serve, caplog):
     assert second.index == 1
     assert second.seconds - first.seconds > 0.5
     assert source.dropped > 10
-    assert f"{source.dropped} pictures were dropped" in caplog.text
+    assert f"{source.dropped} pictures were replaced by newer ones" in caplog.text
 
 
 def test_killed_and_restarted_with_another_size(serve, caplog):

@@ -7,7 +7,7 @@ import zipfile
 import pytest
 
 from inspector.domain import InputError
-from inspector.registry.installing import disable, enable, install, look, remove
+from inspector.registry.installing import disable, enable, install, look, remove, staged
 from inspector.registry.loading import load
 
 
@@ -59,6 +59,14 @@ def test_every_form_is_installed_and_works(forms, form, home):
     if forms[form].is_file():
         assert installed.sha256 == hashlib.sha256(forms[form].read_bytes()).hexdigest()
     assert [path.name for path in (home / "plugins").iterdir()] == ["p"]
+
+
+def test_a_place_that_cannot_be_written_is_told(forms, tmp_path):
+    with (
+        pytest.raises(InputError, match=r"gone cannot be written \(.+\); make it writable"),
+        staged(forms["file"], tmp_path / "gone"),
+    ):
+        pass
 
 
 def test_a_look_tells_what_would_be_installed_and_changes_nothing(forms, home):
