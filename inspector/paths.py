@@ -7,11 +7,13 @@ beside the packaged program brings it there, into ``data``.
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 import re
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from inspector.domain import InputError
@@ -21,6 +23,7 @@ HOME_VARIABLE = "BEARING_INSPECTOR_HOME"
 PORTABLE_MARK = "portable"
 _APP = "Bearing Inspector"
 _LONGEST_NAME = 150  # bytes
+_TAKEN = ".taken"
 
 
 def frozen() -> bool:
@@ -172,6 +175,27 @@ def unused_path(path: Path) -> Path:
         candidate = path.with_name(f"{path.stem}-{number}{path.suffix}")
         number += 1
     return candidate
+
+
+@contextlib.contextmanager
+def taken(folder: Path) -> Iterator[None]:
+    """Make ``folder``, or take it where it is empty; meanwhile a file in it tells others that it is not.
+
+    Raises:
+        FileExistsError: it is not empty, or somebody else has just taken it.
+        OSError: it cannot be made.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    mark = folder / _TAKEN
+    if any(folder.iterdir()):
+        raise FileExistsError(errno.ENOTEMPTY, os.strerror(errno.ENOTEMPTY), str(folder))
+    mark.touch(exist_ok=False)
+    try:
+        if any(entry != mark for entry in folder.iterdir()):  # of one who was done with taking it before our mark
+            raise FileExistsError(errno.ENOTEMPTY, os.strerror(errno.ENOTEMPTY), str(folder))
+        yield
+    finally:
+        mark.unlink(missing_ok=True)
 
 
 def temporary_beside(path: Path) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -25,6 +25,7 @@ from inspector.domain import (
     Timings,
     Verdict,
 )
+from inspector.paths import taken
 
 if TYPE_CHECKING:
     from inspector.history import RunEntry
@@ -91,23 +92,23 @@ def replay(
         raise InputError("There is nothing to export; choose other inspections")
     chosen = [(spec, check_options(spec.options, given, f"Exporter {spec.id}")) for spec, given in exporters]
     work = _Work(runs, find_frame)
-    _take(folder)
-    complete = False
-    try:
-        work.open(chosen, folder, run_info(runs, title, language))
+    with _taken(folder):
+        complete = False
         try:
-            for done, record in enumerate(records, 1):
-                if (cancelled is not None and cancelled()) or not work.opened:
-                    break
-                work.write(record)
-                if progress is not None:
-                    progress(done)
+            work.open(chosen, folder, run_info(runs, title, language))
+            try:
+                for done, record in enumerate(records, 1):
+                    if (cancelled is not None and cancelled()) or not work.opened:
+                        break
+                    work.write(record)
+                    if progress is not None:
+                        progress(done)
+            finally:
+                work.close()
+            complete = cancelled is None or not cancelled()
         finally:
-            work.close()
-        complete = cancelled is None or not cancelled()
-    finally:
-        if not complete:
-            shutil.rmtree(folder, ignore_errors=True)
+            if not complete:
+                shutil.rmtree(folder, ignore_errors=True)
     files = tuple(work.files) if complete else ()
     return Result(folder, files, work.written, tuple(work.missing), tuple(work.problems), not complete)
 
@@ -233,10 +234,13 @@ class _Work:
             logger.warning("%s", told[-1], exc_info=None if known else error)
 
 
-def _take(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if any(folder.iterdir()):
-            raise InputError(f"The folder {folder} is not empty; choose another for the export")
-    except OSError as error:
-        raise InputError(f"The folder {folder} cannot be made ({error.strerror}); choose another") from None
+@contextmanager
+def _taken(folder: Path) -> Iterator[None]:
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(taken(folder))
+        except OSError as error:
+            if isinstance(error, FileExistsError) and folder.is_dir():
+                raise InputError(f"The folder {folder} is not empty; choose another for the export") from None
+            raise InputError(f"The folder {folder} cannot be made ({error.strerror}); choose another") from None
+        yield

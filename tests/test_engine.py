@@ -13,6 +13,7 @@ import pytest
 from inspector.api import ExporterSpec, ModelSpec, Option, SourceSpec, Text
 from inspector.domain import Choice, Detection, Frame, InputError, Job, Mask, ModelInfo, Skipped
 from inspector.engine import Engine, Run
+from inspector.engine.record import new_folder
 from inspector.history import History, Query
 
 
@@ -534,6 +535,24 @@ def test_a_folder_with_results_is_never_written_over(tmp_path):
     first = finish(start(Catalogue(), job(), tmp_path / "out"))
     second = finish(start(Catalogue(), job(), tmp_path / "out"))
     assert (first.output.name, second.output.name) == ("out", "out-2")
+
+
+def test_runs_that_begin_at_once_get_folders_of_their_own(tmp_path):
+    given, barrier = [], threading.Barrier(8)
+
+    def take() -> None:
+        barrier.wait()
+        with new_folder(tmp_path / "out") as folder:
+            barrier.wait()
+            given.append(folder.name)
+
+    threads = [threading.Thread(target=take) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(given) == sorted(path.name for path in tmp_path.iterdir()) and len(given) == 8
+    assert "out" in given and not any(any(path.iterdir()) for path in tmp_path.iterdir())
 
 
 def test_an_output_that_cannot_be_made_is_one_sentence(tmp_path):

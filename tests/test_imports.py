@@ -29,7 +29,7 @@ ARROWS = {
     "engine": {"api", "domain", "channel", "paths"},
     "desk": {"api", "domain", "channel"},
     "jobs": {"api", "domain", "history", "imaging", "paths", "registry", "settings"},
-    "replay": {"api", "domain", "history"},
+    "replay": {"api", "domain", "history", "paths"},
     "training": {"domain", "locks", "paths"},
     "benchmark": {"api", "domain", "jobs", "registry", "training"},
     "diagnostics": {"api", "domain", "frameworks", "history", "imaging", "logs", "paths", "registry"},

@@ -101,6 +101,31 @@ def test_a_file_that_is_open_elsewhere_gets_a_second_name(tmp_path, monkeypatch,
     assert not temporary.exists()
 
 
+def test_a_folder_is_taken_by_one(tmp_path):
+    folder = tmp_path / "a" / "结果"
+    with paths.taken(folder):
+        with pytest.raises(FileExistsError), paths.taken(folder):
+            pass
+        (folder / "run.log").touch()
+    assert [file.name for file in folder.iterdir()] == ["run.log"]
+    with pytest.raises(FileExistsError), paths.taken(folder):
+        pass
+    assert [file.name for file in folder.iterdir()] == ["run.log"]
+
+
+def test_a_folder_that_was_used_just_before_it_is_marked_is_left(tmp_path, monkeypatch):
+    touch = Path.touch
+
+    def late(self, *args, **kwargs):
+        (tmp_path / "run.log").write_text("of another run")  # which was done with taking it in that moment
+        touch(self, *args, **kwargs)
+
+    monkeypatch.setattr(Path, "touch", late)
+    with pytest.raises(FileExistsError), paths.taken(tmp_path):
+        pass
+    assert [file.name for file in tmp_path.iterdir()] == ["run.log"]
+
+
 def test_text_is_written_as_a_whole_or_not_at_all(tmp_path, monkeypatch):
     path = paths.write_text(tmp_path / "a.json", "轴承\n")
     assert path == tmp_path / "a.json" and path.read_bytes() == "轴承\n".encode()

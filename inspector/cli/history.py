@@ -15,9 +15,8 @@ from typing import Any
 from inspector import cli, i18n, jobs, registry
 from inspector.cli import console
 from inspector.domain import InputError
-from inspector.engine.record import new_folder
 from inspector.history import History, Query
-from inspector.paths import publish, temporary_beside
+from inspector.paths import publish, temporary_beside, unused_path
 from inspector.replay import replay
 from inspector.settings import Settings
 
@@ -198,7 +197,7 @@ def _export_again(arguments: argparse.Namespace) -> int:
     settings = Settings.load(jobs.plugin_options(catalogue))
     specs = [catalogue.exporter(id) for id in dict.fromkeys(part.strip() for part in arguments.export.split(","))]
     chosen = [(spec, jobs.kept(settings, spec.id, spec.options)) for spec in specs]
-    wanted = arguments.output or jobs.default_output(settings, "history")
+    wanted: Path = (arguments.output or jobs.default_output(settings, "history")).absolute()
     with Listing() as listing:
         ids = list(dict.fromkeys(listing.keys(_query(arguments), Sort("time"))[:, 0].tolist()))
     if not ids:
@@ -211,7 +210,7 @@ def _export_again(arguments: argparse.Namespace) -> int:
             history.records_of(ids),
             runs,
             chosen,
-            new_folder(wanted.absolute()),
+            wanted if not wanted.is_dir() or not any(wanted.iterdir()) else unused_path(wanted),
             lambda record: finder.find(record, outputs[record["run"]]),
             language=i18n.language(settings.get("language")),
             progress=lambda done: bar.update(done - bar.n),

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from inspector.domain import InputError, Inspection, Skipped
-from inspector.paths import unused_path, write_text
+from inspector.paths import taken, unused_path, write_text
 
 if TYPE_CHECKING:
     from inspector.engine.run import Run
@@ -66,23 +67,30 @@ def now() -> str:
     return datetime.now().astimezone().isoformat(timespec="milliseconds")
 
 
-def new_folder(wanted: Path) -> Path:
-    """Make ``wanted``, or a second name of it where it exists and is not empty; nobody else's new folder is shared."""
-    try:
-        if wanted.exists() and not wanted.is_dir():
-            raise InputError(f"{wanted} is a file; name a folder for the results with --output")
-        if wanted.is_dir() and not any(wanted.iterdir()):
-            return wanted
-        wanted.parent.mkdir(parents=True, exist_ok=True)
-        while True:
-            folder = unused_path(wanted)
-            with suppress(FileExistsError):  # another run was quicker
-                folder.mkdir()
-                return folder
-    except OSError as error:
-        raise InputError(
-            f"The results folder {wanted} cannot be made ({error.strerror}); name another with --output"
-        ) from None
+@contextmanager
+def new_folder(wanted: Path) -> Iterator[Path]:
+    """``wanted``, or a second name of it where it exists and is not empty; to nobody else it is given until it is used.
+
+    Raises:
+        InputError: it cannot be made.
+    """
+    folder = wanted
+    with ExitStack() as stack:
+        try:
+            if wanted.exists() and not wanted.is_dir():
+                raise InputError(f"{wanted} is a file; name a folder for the results with --output")
+            wanted.parent.mkdir(parents=True, exist_ok=True)
+            while True:
+                try:
+                    stack.enter_context(taken(folder))
+                    break
+                except FileExistsError:
+                    folder = unused_path(wanted)
+        except OSError as error:
+            raise InputError(
+                f"The results folder {wanted} cannot be made ({error.strerror}); name another with --output"
+            ) from None
+        yield folder
 
 
 def _versions() -> dict[str, str]:

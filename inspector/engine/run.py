@@ -322,8 +322,8 @@ class Run:
         journal = self._engine.journal()
         stack.callback(journal.close)
         if self.output is not None:
-            self.output = new_folder(self.output)
-            stack.enter_context(self._engine.log_to(self.output / "run.log"))
+            with new_folder(self.output) as self.output:
+                stack.enter_context(self._engine.log_to(self.output / "run.log"))
         what = (self.title, model.file, model.architecture, model.device, model.runtime)
         logger.info("Run of %s with %s (%s) on %s with %s", *what)
         self.history_id = run = journal.begin(self.job, model, self.title, self.output, self.started)
