@@ -230,10 +230,14 @@ def _build(name: str, place: Place, catalogue: design.Catalogue) -> Built:
         return built, given, (8, 16, 32)
     if module == "downsample":
         c2, stride = place.scaled(place.arguments[0]), place.strides[0] * 2
-        return _layer(catalogue, "downsample", layer, place.inputs[0], c2, stride), c2, stride
+        built = _layer(catalogue, "downsample", layer, place.inputs[0], c2, stride)
+        _try(built, layer, (place.inputs[0], 16, 16), (c2, 8, 8))
+        return built, c2, stride
     if module == "upsample":
         c2, stride = place.inputs[0], place.strides[0] // 2
-        return _layer(catalogue, "upsample", layer, c2, c2, stride), c2, stride
+        built = _layer(catalogue, "upsample", layer, c2, c2, stride)
+        _try(built, layer, (c2, 16, 16), (c2, 32, 32))
+        return built, c2, stride
     if module == "neck":
         deep, shallow = place.inputs
         return _layer(catalogue, "neck", layer, deep, shallow, place.strides[1]), deep + shallow, place.strides[1]
@@ -244,6 +248,15 @@ def _layer(catalogue: design.Catalogue, kind: LayerKind, name: str, *arguments: 
     spec, member = catalogue.find(kind, name)
     make = spec.build or spec.load()[0]
     return make(*member, *arguments)
+
+
+def _try(module: nn.Module, name: str, given: tuple[int, ...], wanted: tuple[int, ...]) -> None:
+    """Refuse a layer that changes sizes against its kind: a whole network of such may take gigabytes to find out."""
+    with torch.no_grad():
+        came = tuple(module.eval()(torch.zeros(1, *given)).shape[1:])
+    module.train()
+    if came != wanted:
+        raise InputError(f"the layer {name} makes a map of {came} out of {given}, where {wanted} is wanted")
 
 
 def _with_block(place: Place, catalogue: design.Catalogue, name: str) -> Built:

@@ -79,11 +79,23 @@ class Wrong(Pool):
         return self.mix(x)
 
 
+class Early(Tower):
+    def forward(self, x):
+        return super().forward(nn.functional.interpolate(x, scale_factor=2))
+
+
 def spec(cls, kind, **more):
     return LayerSpec(id=cls.__name__.lower(), title=Text(cls.__name__), kind=kind, load=lambda: (cls,), **more)
 
 
-KINDS = ((Twin, "block"), (Pool, "downsample"), (Join, "neck"), (Tower, "backbone"), (Wrong, "downsample"))
+KINDS = (
+    (Twin, "block"),
+    (Pool, "downsample"),
+    (Join, "neck"),
+    (Tower, "backbone"),
+    (Wrong, "downsample"),
+    (Early, "backbone"),
+)
 LAYERS = tuple(spec(cls, kind) for cls, kind in KINDS)
 
 
@@ -127,8 +139,10 @@ def test_a_backbone_feeds_the_stock_head():
 
 
 def test_what_cannot_be_built_is_said():
-    with pytest.raises(InputError, match=r"gives maps of stride|cannot be built"):
+    with pytest.raises(InputError, match=r"the layer wrong makes a map of \(32, 16, 16\) out of \(16, 16, 16\), where"):
         build.segmentation_model("yolo11n-seg+down=wrong", 1, LAYERS)
+    with pytest.raises(InputError, match=r"gives maps of stride \(4, 8, 16\) where 8, 16 and 32 are needed"):
+        build.segmentation_model("yolo11n-seg+backbone=early", 1, LAYERS)
     few = LayerSpec(id="few", title=Text("few"), kind="backbone", load=lambda: (nn.Identity,))
     with pytest.raises(InputError, match="yolo11n-seg\\+backbone=few cannot be built"):
         build.segmentation_model("yolo11n-seg+backbone=few", 1, (few,))
