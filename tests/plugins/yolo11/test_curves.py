@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from inspector_plugins.yolo11 import curves
+from inspector_plugins.yolo11 import curves, fonts
 
 
 @pytest.fixture
@@ -44,7 +44,9 @@ def test_the_results_are_drawn(results, tmp_path):
 
 
 @pytest.mark.parametrize("count", [1, 700])
+@pytest.mark.filterwarnings("error")  # such as that a character is in no font
 def test_the_labels_are_drawn(count, tmp_path):
+    fonts.provide()
     chance = np.random.default_rng(0)
     boxes, classes = chance.random((count, 4), np.float32) / 2 + 0.1, chance.integers(0, 2, count).astype(np.float32)
     curves.draw_labels(boxes, classes, {0: "划痕", 1: "$1", 2: "never"}, tmp_path / "labels.jpg")
