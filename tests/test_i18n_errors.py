@@ -17,6 +17,7 @@ from inspector.paths import assets
 from inspector.registry.manifest import State
 from inspector.registry.records import Origin
 
+pytestmark = pytest.mark.xdist_group("i18n_errors")  # its fixtures are made once
 ROOT = Path(__file__).parents[1]
 CATALOGUE = assets() / "locale" / "zh" / "errors.json"
 ERRORS = {"InputError", "InspectorError", "Refused"}

@@ -9,6 +9,7 @@ import pytest
 from inspector.api import InputError, assets, read_image, write_image
 from inspector.synthesis import synthesize
 
+pytestmark = pytest.mark.xdist_group("evaluate")  # its fixtures are made once
 BUNDLED = assets() / "models" / "bearing-yolo11n-seg.pt"
 NAMES = ["裂纹", "磨损", "corrosion"]
 PARTS, KEYS = ("box", "mask"), ("precision", "recall", "mAP50", "mAP50-95")

@@ -14,6 +14,7 @@ from inspector import registry
 from inspector.api import InputError, InspectorError, assets, read_image
 from inspector.synthesis import synthesize
 
+pytestmark = pytest.mark.xdist_group("export")  # each network is traced once
 BUNDLED = assets() / "models" / "bearing-yolo11n-seg.pt"
 NAMES = {0: "裂纹", 1: "磨损", 2: "corrosion"}
 PRESETS = ("cgnet", "unireplknet", "rmt", "vmamba", "freqfusion")
@@ -228,12 +229,16 @@ def test_one_shape_that_is_no_square(export, tmp_path):
 
 
 def test_what_fits_one_shape_only_is_not_written_for_any(export, tmp_path, monkeypatch):
-    from inspector_plugins.vmamba import traced
+    import torch
 
-    whole = traced.unfold
-    monkeypatch.setattr(traced, "unfold", lambda x, length: whole(x, int(length)))
-    with pytest.raises(InspectorError, match=r"vmamba.pt cannot be written as openvino \(.*\); try another format"):
-        export("yolo11n-seg-vmamba", "openvino", tmp_path / "d_openvino_model", shape="any")
+    def doubled(_, x):
+        return torch.nn.functional.interpolate(x, size=(2 * int(x.shape[2]), 2 * int(x.shape[3])))
+
+    monkeypatch.setattr(torch.nn.Upsample, "forward", doubled)
+    with pytest.raises(
+        InspectorError, match=r"yolo11n-seg.pt cannot be written as openvino \(.*\); try another format"
+    ):
+        export("yolo11n-seg", "openvino", tmp_path / "d_openvino_model", shape="any", imgsz=96)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -14,6 +14,7 @@ from inspector.api import InputError, InspectorError, assets, write_image
 from inspector.synthesis import synthesize
 from inspector_plugins.yolo11 import converted
 
+pytestmark = pytest.mark.xdist_group("int8")  # its fixtures are made once
 BUNDLED = assets() / "models" / "bearing-yolo11n-seg.pt"
 SAMPLES = Path(__file__).parents[3] / "sample_data"
 

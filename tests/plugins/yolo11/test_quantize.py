@@ -15,6 +15,7 @@ from inspector_plugins.yolo11 import decode, openvino_runner
 from inspector_plugins.yolo11.int8 import network_input
 from inspector_plugins.yolo11.quantize import _with_zero, quantize
 
+pytestmark = pytest.mark.xdist_group("quantize")  # its fixtures are made once
 BUNDLED = assets() / "models" / "bearing-yolo11n-seg.pt"
 SAMPLES = Path(__file__).parents[3] / "sample_data"
 
