@@ -75,7 +75,7 @@ setup(
         "ultralytics",
     ],
     extras_require={
-        "test": ["mypy", "onnxruntime", "pytest", "pytest-timeout", "pytest-xdist", "ruff"],
+        "test": ["mypy", "onnxruntime", "pyinstaller", "pytest", "pytest-timeout", "pytest-xdist", "ruff"],
         "package": ["pyinstaller"],
     },
     entry_points={

@@ -295,7 +295,7 @@ def mend_interrupted(history: History) -> RunEntry | None:
     Returns:
         The newest such run.
     """
-    killed = [run for run in history.runs() if run.state == "interrupted"]
+    killed = history.runs(state="interrupted")
     for run in killed[:_MENDED]:
         if run.output:
             _mend(Path(run.output))

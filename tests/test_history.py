@@ -120,6 +120,7 @@ def test_a_run_comes_back_whole(filled):
     assert oldest.model == MODEL and oldest.started == STARTED and oldest.ended
     assert Job.from_json(oldest.job) == JOB
     assert filled.runs(oldest.id) == [oldest] and filled.runs(99) == []
+    assert filled.runs(state="stopped") == [newest] and filled.runs(oldest.id, state="stopped") == []
 
 
 def test_a_skipped_picture_is_kept_with_its_reason(filled):

@@ -286,11 +286,12 @@ class History:
         """The defects of one inspection as in ``results.jsonl``."""
         return list(self.get(id)["detections"])
 
-    def runs(self, run: int | None = None) -> list[RunEntry]:
-        """All runs, the newest first, or only the one with the id ``run``."""
-        chosen = "" if run is None else "WHERE id = ?"
+    def runs(self, run: int | None = None, state: str | None = None) -> list[RunEntry]:
+        """All runs, the newest first; or only the one with the id ``run``, or those in ``state``."""
+        wanted = [(column, value) for column, value in (("id", run), ("state", state)) if value is not None]
+        chosen = "WHERE " + " AND ".join(f"{column} = ?" for column, _ in wanted) if wanted else ""
+        values = [value for _, value in wanted]
         with guarded(self.path):
-            values = () if run is None else (run,)
             rows = self._connection.execute(f"{_RUN} {chosen} ORDER BY at DESC, id DESC", values).fetchall()
         return [_run_entry(row) for row in rows]
 

@@ -92,7 +92,6 @@ def test_the_distributions_are_those_of_the_program():
 
 
 def test_the_standard_library_is_wanted_as_a_whole():
-    pytest.importorskip("PyInstaller")
     found = set(contents.standard_library())
     wanted = {
         "wave",
