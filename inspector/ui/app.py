@@ -72,12 +72,13 @@ def main(
     return 0
 
 
-def _import_pages(session: Session) -> None:
+def _import_pages(app: App) -> None:
     """On a thread, so that opening a page for the first time is quick; the model, which matters more, comes first."""
-    while session.loading:
+    while app.session.loading and not app.leaving:
         time.sleep(0.1)
     for page in _PAGES:
-        importlib.import_module(f"inspector.ui.{page}_page")
+        if not app.leaving:
+            importlib.import_module(f"inspector.ui.{page}_page")
 
 
 def _interrupted_run() -> tuple[int, str, int] | None:
@@ -160,7 +161,7 @@ class App:
         for begin in self._ready:
             begin()
         self._ready.clear()
-        self.tasks.run(_import_pages, self.session)
+        self.tasks.run(_import_pages, self)
         self.tasks.run(_interrupted_run, done=self._tell_interrupted)
 
     def _tell_interrupted(self, found: tuple[int, str, int] | None) -> None:

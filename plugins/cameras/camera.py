@@ -90,8 +90,9 @@ class Camera:
         self._index = -1  # of the last frame that was asked for
         self._began: float | None = None  # time.monotonic() of the first frame
         self._thread = threading.Thread(target=self._grab, name=f"camera {self.name}", daemon=True)
+        began = time.monotonic()
         self._thread.start()
-        if not self._started.wait(open_timeout):
+        if not self._started.wait(open_timeout) or (self._last is None and time.monotonic() - began >= open_timeout):
             # A thread that hangs in a driver cannot be ended; it lets go of the camera when it comes back.
             self._stop.set()
             _remember_other(address, self._backend)
