@@ -15,7 +15,7 @@ def packages(folder: str, name: str) -> list[str]:
 
 
 def assets() -> list[tuple[str, list[str]]]:
-    """The assets beside an installed program, folder by folder (see ``inspector.paths.assets``)."""
+    """The assets beside an installed program, folder by folder (see ``inspector.system.paths.assets``)."""
     found: dict[str, list[str]] = {}
     for path in sorted((here / "assets").rglob("*")):
         if path.is_file():
@@ -26,21 +26,35 @@ def assets() -> list[tuple[str, list[str]]]:
 
 BUILT_IN = [
     "annotated",
+    "atss",
+    "attentions",
+    "box_losses",
     "cameras",
     "cgnet",
+    "class_losses",
     "datasets",
+    "dynamic_convolutions",
     "dysample",
     "freqfusion",
+    "heads",
     "hot_folder",
     "image_files",
+    "large_kernels",
+    "light_blocks",
+    "mask_losses",
+    "merged_convolutions",
     "originals",
+    "pyramids",
+    "resampling",
     "rmt",
+    "shaped_convolutions",
     "spreadsheet",
     "tables",
     "timm_backbones",
     "unireplknet",
     "video_files",
     "vmamba",
+    "window_attention",
     "yolo11",
 ]
 
@@ -50,10 +64,14 @@ setup(
     description="Finds defects on bearings, offline: YOLO11-seg, pictures, videos and cameras, Excel reports",
     license="AGPL-3.0-or-later",
     python_requires=">=3.11",
-    packages=packages("inspector", "inspector") + packages("plugins", "inspector_plugins"),
-    package_dir={"inspector": "inspector", "inspector_plugins": "plugins"},
+    packages=packages("inspector", "inspector") + packages("plugins/inspector_plugins", "inspector_plugins"),
+    package_data={"inspector": ["py.typed"], "inspector_plugins": ["py.typed"]},
+    package_dir={"inspector": "inspector", "inspector_plugins": "plugins/inspector_plugins"},
     data_files=assets(),
     install_requires=[
+        "av",
+        "imagecodecs",
+        "keyring",
         "numpy",
         "onnx",
         "opencv-python",
@@ -61,11 +79,15 @@ setup(
         "openvino",
         "packaging",
         "pillow",
+        "pillow-heif",
         "platformdirs",
         "pluggy",
         "psutil",
+        "scikit-image",
+        "scipy",
         "pycocotools",
         "pyyaml",
+        "tifffile",
         "timm",
         "tkinterdnd2",
         "torch",

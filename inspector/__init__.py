@@ -1,3 +1,3 @@
 """Bearing Inspector: finds defects on bearings, offline."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

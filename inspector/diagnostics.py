@@ -1,4 +1,4 @@
-"""What this machine can do, each thing tried for real; and a report of it all for whoever helps."""
+"""Diagnostics that exercise each part for real, and a report for support."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from inspector import __version__, logs, paths, registry
-from inspector.domain import InspectorError
+from inspector import __version__, registry
+from inspector.domain import InspectorError, interrupts
 from inspector.registry import PluginRecord
+from inspector.system import logs, paths
 
 TIME_LIMIT = 180.0
 DISTRIBUTION = "bearing-inspector"
@@ -30,7 +31,7 @@ _SECRET = re.compile(r"passw|token|secret|credential|api_?key", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at. ``state`` is ``good``, ``note`` (works, but worth knowing) or ``bad``."""
+    """One result of the diagnostics. ``state`` is ``good``, ``note`` (works, with a remark) or ``bad``."""
 
     what: str
     state: str
@@ -39,7 +40,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Package:
-    """A distribution that is installed here; ``licence`` as it states it, ``""`` where it states none."""
+    """An installed distribution; ``licence`` as it states it, ``""`` if it states none."""
 
     name: str
     version: str
@@ -47,7 +48,7 @@ class Package:
 
 
 def examine() -> list[Finding]:
-    """Try everything, in this process; torch is imported and a model is run."""
+    """Run all diagnostics in this process; imports torch and runs a model."""
     checks: tuple[tuple[str, Callable[[], tuple[str, str]]], ...] = (
         ("program", _program),
         ("processor", _processor),
@@ -66,12 +67,18 @@ def examine() -> list[Finding]:
 
 
 def examine_apart() -> list[Finding]:
-    """As :func:`examine`, in a process of its own: nothing heavy is imported here, and a crash is a finding too."""
+    """Run :func:`examine` in a separate process: imports nothing heavy here, and a crash becomes a finding."""
     command = [*paths.program(), "doctor", "--json"]
     flags = getattr(subprocess, "CREATE_NO_WINDOW", 0)
     try:
         done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=TIME_LIMIT, check=False, creationflags=flags
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            env=paths.child_environment(),
+            timeout=TIME_LIMIT,
+            check=False,
+            creationflags=flags,
         )
         return [Finding(**row) for row in json.loads(done.stdout)["findings"]]
     except subprocess.TimeoutExpired:
@@ -81,7 +88,7 @@ def examine_apart() -> list[Finding]:
 
 
 def packages() -> list[Package]:
-    """What the program is made of besides its own code: everything it needs that is installed here, by name."""
+    """The installed distributions that the program depends on, by name."""
     from packaging.requirements import Requirement
 
     wanted, found = [DISTRIBUTION], {}
@@ -103,7 +110,7 @@ def packages() -> list[Package]:
 
 
 def _licence(distribution: metadata.Distribution) -> str:
-    """As the distribution states it: an SPDX expression, else its classifiers, else the first line of its own words."""
+    """The licence of a distribution: SPDX expression, else classifiers, else the first line of its text."""
     about = distribution.metadata
     if "License-Expression" in about:
         return about["License-Expression"]
@@ -117,7 +124,7 @@ def _licence(distribution: metadata.Distribution) -> str:
 def report(
     findings: Sequence[Finding], records: Sequence[PluginRecord], settings: Mapping[str, Any], log: str = ""
 ) -> str:
-    """Everything as one text, without passwords and without the name of the person's folder.
+    """Format the report as text, without passwords and without the user's folder name.
 
     Args:
         settings: those that differ from their defaults.
@@ -149,19 +156,26 @@ def _plugin_lines(record: PluginRecord) -> list[str]:
 
 
 def _shown(key: str, value: object) -> str:
-    return "***" if _SECRET.search(key) else repr(str(value) if isinstance(value, Path) else value)
+    if _SECRET.search(key):
+        return "***"
+    # No repr of text: it would double the backslashes of a Windows path, which then no longer names the home folder.
+    return f"'{value}'" if isinstance(value, str | Path) else repr(value)
 
 
 def without_secrets(text: str) -> str:
-    """``text`` without user and password in addresses, without what follows ``token=``, and with ``~`` for home."""
+    """Remove logins of addresses and values of ``token=`` from ``text``, and replace the home folder by ``~``."""
     text = re.sub(r"(\w+://)[^/\s@'\"]+@", r"\1***@", text)
     text = re.sub(r"(?i)\b((?:pass\w*|token|secret|api_?key)=)[^&\s'\"]+", r"\1***", text)
     home = str(Path.home())
-    return text.replace(home, "~") if len(home) > 3 else text
+    if len(home) <= 3:
+        return text
+    forms = {home, home.replace("\\", "\\\\"), home.replace("\\", "/")}
+    pattern = "|".join(re.escape(form) for form in sorted(forms, key=len, reverse=True))
+    return re.sub(pattern, "~", text, flags=re.IGNORECASE if sys.platform == "win32" else 0)
 
 
 def log_tail() -> str:
-    """The last lines of the program's log; empty where there is none."""
+    """The last lines of the program's log; empty without a log."""
     try:
         with open(paths.logs_folder() / logs.FILE_NAME, "rb") as file:
             file.seek(0, os.SEEK_END)
@@ -173,14 +187,16 @@ def log_tail() -> str:
 
 
 def gather(records: Sequence[PluginRecord], settings: Mapping[str, Any]) -> str:
-    """The whole report; takes as long as :func:`examine_apart`."""
+    """Collect the whole report; takes as long as :func:`examine_apart`."""
     return report(examine_apart(), records, settings, log_tail())
 
 
 def _look(what: str, check: Callable[[], tuple[str, str]]) -> Finding:
     try:
         return Finding(what, *check())
-    except Exception as error:  # noqa: BLE001 - plugins and drivers are called, which may fail in any way
+    except BaseException as error:
+        if interrupts(error):
+            raise
         sentence = " ".join(str(error).split())
         kind = "" if isinstance(error, InspectorError) else type(error).__name__
         return Finding(what, "bad", f"{kind}: {sentence}".strip(": "))
@@ -217,7 +233,7 @@ def _plugins() -> tuple[str, str]:
 
 
 def _torch() -> tuple[str, str]:
-    from inspector.frameworks import prepare_torch
+    from inspector.system.frameworks import prepare_torch
 
     state = prepare_torch()
     import torch
@@ -269,33 +285,42 @@ def _pictures() -> tuple[str, str]:
     from inspector.imaging import read_image, write_image
 
     picture = np.zeros((8, 8, 3), np.uint8)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         for suffix in ("jpg", "png", "bmp", "tif", "webp"):
             read_image(write_image(Path(folder) / f"轴承.{suffix}", picture))
     return "good", "jpg, png, bmp, tif, webp can be written and read, with Chinese names"
 
 
 def _video() -> tuple[str, str]:
-    import cv2
+    import av
     import numpy as np
 
-    writable = []
-    with tempfile.TemporaryDirectory() as folder:
-        for code, suffix in (("mp4v", "mp4"), ("MJPG", "avi")):
-            path = str(Path(folder) / f"probe.{suffix}")
-            writer = cv2.VideoWriter(path, cv2.VideoWriter.fourcc(*code), 25.0, (64, 64))
-            for _ in range(3):
-                writer.write(np.zeros((64, 64, 3), np.uint8))
-            writer.release()
-            reader = cv2.VideoCapture(path, cv2.CAP_FFMPEG)
-            if reader.read()[0]:
-                writable.append(f"{code} ({suffix})")
-            reader.release()
-    return ("good" if writable else "bad"), f"OpenCV {cv2.__version__} writes {', '.join(writable) or 'no video'}"
+    working, wrong = [], ""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        for codec, pixels, suffix in (("mpeg4", "yuv420p", "mp4"), ("mjpeg", "yuvj420p", "mov")):
+            path = Path(folder) / f"轴承.{suffix}"
+            try:
+                with av.open(str(path), "w") as written:
+                    stream: Any = written.add_stream(codec, rate=25)
+                    stream.width, stream.height, stream.pix_fmt = 64, 64, pixels
+                    for _ in range(3):
+                        frame = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), "bgr24")
+                        written.mux(stream.encode(frame))
+                    written.mux(stream.encode(None))
+                with av.open(str(path)) as read:
+                    frames = sum(1 for _ in read.decode(video=0))
+            except (OSError, av.FFmpegError) as error:
+                wrong = f" ({error})"
+                continue
+            if frames == 3:
+                working.append(f"{codec} ({suffix})")
+    said = f"{', '.join(working)} can be written and read" if working else f"no video can be written and read{wrong}"
+    return ("good" if working else "bad"), f"PyAV {av.__version__}: {said}"
 
 
 def _cameras() -> tuple[str, str]:
-    found = [name for spec in registry.load().sources.values() if spec.devices for _, name in spec.devices()]
+    catalogue = registry.load()
+    found = [name for _, _, name in registry.devices(catalogue, tuple(catalogue.sources.values()))]
     return "good", ", ".join(found) or "none found; network cameras need none"
 
 

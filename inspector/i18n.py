@@ -3,35 +3,42 @@
 from __future__ import annotations
 
 import functools
-import json
 import logging
 import os
-import re
 import sys
-from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from inspector.domain import Reason
-from inspector.paths import assets
+from inspector.domain import Message, Part, Reason, Rules
+from inspector.domain.messages import filled
+from inspector.system.paths import assets, read_json
 
 logger = logging.getLogger(__name__)
 Language = Literal["en", "zh"]
 LANGUAGE_VARIABLE = "BEARING_INSPECTOR_LANGUAGE"
 
 _REASONS = {
-    "count_above": "{label}: count {value} above {limit}",
+    "count_above": "{label}: {value} found (limit {limit})",
     "area_above": "{label}: area {value} above {limit}",
     "length_above": "{label}: length {value} above {limit}",
-    "score_above": "{label}: score {value} above {limit}",
+    "score_above": "{label}: confidence {value} above {limit}",
+    "scaled_below": "the shorter side is scaled to {value}, below {limit}, where no defect can be seen: cut the image",
+    "view_missing": "view {label} is missing",
+    "view_surplus": "view {label} came {value} times",
+    "view_unexpected": "view {label} was not expected",
+    "view_unreadable": "view {label} could not be read",
+    "view_unsaved": "the result of view {label} could not be saved",
+    "views_below": "{value} of {limit} views are there",
+    "views_above": "{value} views instead of {limit}",
+    "name_unmatched": "the name {label} does not fit the pattern of the parts",
 }
-_TEMPLATES = "errors.json"
-_PLACE = re.compile(r"\{(\d+)\}")
-_WORD = re.compile(r"[A-Za-z]+")
-_DEEPEST = 5  # sentences in sentences
-_LONGEST = 10_000  # characters; no sentence of ours
+_MEASURES = {
+    "count": ("count", "数量"),
+    "area_px": ("area (px²)", "面积 (px²)"),
+    "length_px": ("length (px)", "长度 (px)"),
+    "score": ("confidence", "置信度"),
+}
+_SENTENCES = ("errors.json", "system.json")  # of "translate"; all other files are the window's own texts
 _UNITS = {"px2": "px²", "mm2": "mm²"}
 
 
@@ -66,11 +73,11 @@ def _system_language() -> Language:
 
 @functools.cache
 def _catalogue(spoken: str) -> dict[str, str]:
-    """Every text of the language: all files of its folder but the templates of ``sentence``, merged by name."""
+    """Every text of the language: all files of its folder but those of :func:`translate`, merged by name."""
     if not spoken.startswith("zh"):
         return {}
     folder = assets() / "locale" / "zh"
-    files = sorted(file for file in folder.glob("*.json") if file.name != _TEMPLATES)
+    files = sorted(file for file in folder.glob("*.json") if file.name not in _SENTENCES)
     if not files:
         logger.warning("No Chinese texts in %s; English is shown instead", folder)
     texts: dict[str, str] = {}
@@ -81,7 +88,7 @@ def _catalogue(spoken: str) -> dict[str, str]:
 
 def _read(file: Path) -> dict[str, str]:
     try:
-        texts = json.loads(file.read_text("utf-8"))
+        texts = read_json(file)
         return {str(english): str(chinese) for english, chinese in texts.items()}
     except (OSError, ValueError, AttributeError) as error:
         logger.warning("The Chinese texts in %s cannot be read (%s); English is shown instead", file, error)
@@ -101,106 +108,37 @@ def tr(text: str, language: str, **values: object) -> str:
     return text
 
 
-def sentence(text: str, language: str) -> str:
-    """An English sentence of ours (an error, a log line, why a picture was skipped) in ``language``, by its template.
+def translate(text: str, language: str) -> str:
+    """Translate a message of the core (an error, a note, the reason for skipping an image) by its template.
 
-    Values in it that are sentences of ours themselves are translated too. What no template fits comes back unchanged.
+    Messages among its parameters are translated too, and what the operating system says (``Permission denied``).
+    Plain texts are looked up whole. What has no translation comes back in English.
+
+    Args:
+        text: a :class:`inspector.domain.Message`, or a plain text.
     """
-    return _translated(text, _templates(language), _DEEPEST) if len(text) <= _LONGEST else text
+    if not language.startswith("zh"):
+        return text
+    templates = _sentences("errors.json")
+    if not isinstance(text, Message):
+        return templates.get(text, text)
+    template = templates.get(text.template)
+    if template is None:
+        return text
+    phrases = _sentences("system.json")
+    shown = {
+        name: translate(value, language) if isinstance(value, Message) else phrases.get(value, value)
+        for name, value in text.parameters.items()
+    }
+    return filled(template, shown)
 
 
-def _translated(text: str, templates: _Templates, depth: int) -> str:
-    for template in templates.near(text) if depth else ():
-        values = template.values(text)
-        if values is None:
-            continue
-        spoken = [_translated(value, templates, depth - 1) for value in values]
-        if spoken != values or not template.joins:
-            return _PLACE.sub(lambda place, spoken=spoken: spoken[int(place[1])], template.chinese)  # type: ignore[misc]
-    return text
-
-
-@dataclass(frozen=True)
-class _Template:
-    """An English sentence cut at its places, and the Chinese one.
-
-    Attributes:
-        literals: the text before, between and behind the places; without a place the one text.
-        chinese: with the places ``{0}``, ``{1}`` …
-    """
-
-    literals: tuple[str, ...]
-    chinese: str
-
-    def values(self, text: str) -> list[str] | None:
-        """What ``text`` has in the places, each as short as can be; None where it is another sentence."""
-        first, *between = self.literals
-        if not between:
-            return [] if text == first else None
-        end = len(text) - len(between[-1])
-        position = len(first)
-        if end < position or not text.startswith(first) or not text.endswith(between.pop()):
-            return None
-        values = []
-        for literal in between:
-            found = text.find(literal, position, end)
-            if found < 0:
-                return None
-            values.append(text[position:found])
-            position = found + len(literal)
-        return [*values, text[position:end]]
-
-    @property
-    def weight(self) -> int:
-        """How much it says of its sentence: its letters, and more where it knows how the sentence begins.
-
-        A sentence that holds another one begins with its own words, the other with a place, such as a file's name.
-        """
-        letters = sum(len(word) for literal in self.literals for word in _WORD.findall(literal))
-        return letters + 1000 * (letters > 15 and len(self.literals[0]) > 3)
-
-    @property
-    def joins(self) -> bool:
-        """It says next to nothing itself, such as ``{0}: {1}``, and might fit anybody's sentence."""
-        words = sum(len(_WORD.findall(literal)) for literal in self.literals)
-        return words < 3 and len(self.literals) > 1 and not self.literals[0] and not self.literals[-1]
-
-    def words(self) -> set[str]:
-        """The words that stand whole in every text it fits."""
-        last = len(self.literals) - 1
-        return {
-            word[0]
-            for number, literal in enumerate(self.literals)
-            for word in _WORD.finditer(literal)
-            if (word.start() or not number) and (word.end() < len(literal) or number == last)
-        }
-
-
-class _Templates:
-    """All templates, found by a word that they have and few others."""
-
-    def __init__(self, texts: Mapping[str, str]) -> None:
-        templates = [
-            _Template(tuple(_PLACE.split(english)[::2]), chinese)
-            for english, chinese in texts.items()
-            if set(_PLACE.findall(chinese)) <= set(_PLACE.findall(english))
-        ]
-        self._templates = sorted(templates, key=lambda one: (-one.weight, -sum(map(len, one.literals))))
-        often = Counter(word for template in templates for word in template.words())
-        self._by_word: dict[str, list[int]] = {}
-        for rank, template in enumerate(self._templates):
-            rarest = min(template.words(), key=lambda word: (often[word], word), default="")
-            self._by_word.setdefault(rarest, []).append(rank)
-
-    def near(self, text: str) -> Iterator[_Template]:
-        """Those that may fit, the most telling first."""
-        ranks = (rank for word in {"", *_WORD.findall(text)} for rank in self._by_word.get(word, ()))
-        return (self._templates[rank] for rank in sorted(ranks))
+sentence = translate
 
 
 @functools.cache
-def _templates(spoken: str) -> _Templates:
-    return _Templates(_read(assets() / "locale" / "zh" / _TEMPLATES) if spoken.startswith("zh") else {})
+def _sentences(name: str) -> dict[Any, str]:
+    return dict(_read(assets() / "locale" / "zh" / name))
 
 
 def reason_text(reason: Reason, language: str) -> str:
@@ -211,6 +149,15 @@ def reason_text(reason: Reason, language: str) -> str:
     return tr(template, language, label=reason.label, code=reason.code, value=f"{value}{unit}", limit=f"{limit}{unit}")
 
 
+def part_reasons(part: Part, language: str) -> list[str]:
+    """Why the verdict of a part is not OK, one sentence for each reason, with the view that it comes from."""
+    texts = []
+    for reason, view in zip(part.verdict.reasons, part.reason_views, strict=True):
+        text = reason_text(reason, language)
+        texts.append(f"{view}: {text}" if view and view != reason.label and len(part.views) > 1 else text)
+    return texts
+
+
 def _numbers(value: float, limit: float) -> tuple[str, str]:
     """Both as short as they still differ, from two decimals on."""
     for decimals in range(2, 8):
@@ -218,3 +165,22 @@ def _numbers(value: float, limit: float) -> tuple[str, str]:
         if texts[0] != texts[1]:
             break
     return texts[0], texts[1]
+
+
+def rule_lines(rules: Rules | None, language: str) -> list[str]:
+    """The limits in words, one line a class; the last one says what becomes of every other class."""
+    chinese = language.startswith("zh")
+    any_defect = "任何缺陷均为 NG" if chinese else "any defect is NG"
+    every_other, nothing = ("其他所有类别", "无限制") if chinese else ("every other class", "no limit")
+    if rules is None or not rules.classes:
+        return [any_defect]
+    lines = []
+    for label, row in rules.classes.items():
+        limits = []
+        for name, limit in row.items():
+            parts = [
+                f"{word} > {value:g}" for word, value in (("WARN", limit.warn), ("NG", limit.ng)) if value is not None
+            ]
+            limits.append(f"{_MEASURES[name][chinese]}: {', '.join(parts)}")
+        lines.append(f"{every_other if label == '*' else label}: {'; '.join(limits) or nothing}")
+    return lines if "*" in rules.classes else [*lines, f"{every_other}: {any_defect}"]

@@ -1,11 +1,12 @@
-"""``bearing-inspector --self-test``: whether this copy of the program is whole and works on this machine.
+"""``bearing-inspector --self-test``: verify that this copy of the program is complete and works.
 
-Everything happens in a temporary data folder: the person's settings, history and plugins are not touched.
+Uses a temporary data folder: the user's settings, history and plugins are not touched.
 """
 
 from __future__ import annotations
 
 import importlib.util
+import io
 import json
 import os
 import subprocess
@@ -15,9 +16,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from inspector import paths, startup
+from inspector.system import paths, startup
 
-_TIME_LIMIT = 300.0  # seconds a command
+_TIME_LIMIT = 300.0  # seconds per command
 _PLUGIN = '''"""Adds nothing: a plugin from outside that uses the program's door and rarely used modules."""
 
 import concurrent.futures, ctypes.util, decimal, email.mime.text, glob, http.server, logging.handlers, sqlite3
@@ -47,7 +48,7 @@ class Exporter:
 def inspector_exporters():
     return [ExporterSpec("self_test", Text("Self-test", "自检"), Exporter)]
 '''
-# Of the standard library: what means nothing in a packaged program, and what only some systems have.
+# Modules of the standard library that are useless in a packaged program or exist on some systems only.
 _NOT_WANTED = {
     "__main__", "antigravity", "ensurepip", "idlelib", "lib2to3", "pydoc_data", "this", "turtledemo", "venv",
     "_dbm", "_gdbm", "_msi", "_overlapped", "_scproxy", "_winapi", "msilib", "msvcrt", "nt", "winreg", "winsound",
@@ -57,14 +58,14 @@ _NOT_WANTED = {
 
 
 class Fault(Exception):
-    """What does not work."""
+    """A failed check."""
 
 
 def main() -> int:
-    """Try everything, and say of each thing whether it works.
+    """Run all checks and print the result of each.
 
     Returns:
-        0 where all does, else 1.
+        0 if all pass, else 1.
     """
     checks = (
         ("files", _files),
@@ -75,6 +76,9 @@ def main() -> int:
         ("window", _window),
     )
     whole = True
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     with tempfile.TemporaryDirectory(prefix="bearing-自检 ", ignore_cleanup_errors=True) as folder:
         os.environ[paths.HOME_VARIABLE] = str(Path(folder) / "home")
         for what, check in checks:
@@ -85,12 +89,12 @@ def main() -> int:
                 whole, state, told = False, "BAD", f"{type(error).__name__}: {error}"
             sys.stdout.write(f"{state:3}  {what}: {told} ({time.perf_counter() - began:.1f} s)\n")
             sys.stdout.flush()
-    sys.stdout.write("The program works.\n" if whole else "The program does not work; install it anew.\n")
+    sys.stdout.write("The program works.\n" if whole else "The program does not work; install it again.\n")
     return 0 if whole else 1
 
 
 def _files() -> str:
-    """What must have come along."""
+    """Check the files of the program."""
     wanted = ["fonts/OFL.txt", "icons/bearing-inspector.png", "locale/zh/common.json", "manual", "models"]
     missing = [name for name in wanted if not (paths.assets() / name).exists()]
     if paths.sample_data() is None:
@@ -103,7 +107,7 @@ def _files() -> str:
 
 
 def _standard_library() -> str:
-    """Every module that a plugin may want."""
+    """Import every module of the standard library."""
     names = sorted(sys.stdlib_module_names - _NOT_WANTED)
     missing = [name for name in names if importlib.util.find_spec(name) is None]
     if missing:
@@ -112,7 +116,7 @@ def _standard_library() -> str:
 
 
 def _plugins() -> str:
-    """Every built-in plugin, and one that is dropped in from outside."""
+    """Load every built-in plugin and one drop-in."""
     from inspector import registry
 
     (paths.plugins_folder() / "self_test.py").write_text(_PLUGIN, "utf-8")
@@ -127,7 +131,7 @@ def _plugins() -> str:
 
 
 def _inspection() -> str:
-    """The bundled model on the sample pictures, with every exporter, by a child of this program."""
+    """Inspect the sample images with the bundled model and every exporter in a child process."""
     from inspector import registry
 
     exporters = sorted(registry.load().exporters)
@@ -146,7 +150,7 @@ def _inspection() -> str:
 
 
 def _torch() -> str:
-    """The same model with torch instead of OpenVINO."""
+    """Inspect with torch instead of OpenVINO."""
     picture = next(file for file in sorted(_samples().iterdir()) if file.suffix == ".jpg")
     words = ["inspect", picture, "--output", paths.data_folder() / "torch", "--export", "none", "--runtime", "torch"]
     document = _answer(*words)
@@ -161,14 +165,14 @@ def _samples() -> Path:
 
 
 def _answer(*words: object) -> Any:
-    """What a command of this program prints as JSON, in a process of its own."""
+    """Run a command of this program in a new process and return its JSON."""
     done = subprocess.run(
         [*paths.program(), *map(str, words), "--json"],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         encoding="utf-8",
         errors="replace",
-        env=os.environ | {"PYTHONIOENCODING": "utf-8:backslashreplace"},
+        env=paths.child_environment(),
         timeout=_TIME_LIMIT,
         check=False,
         creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
@@ -179,7 +183,7 @@ def _answer(*words: object) -> Any:
 
 
 def _window() -> str:
-    """It opens, loads its model and closes again."""
+    """Open the window, load its model, close it."""
     if sys.platform == "linux" and not os.environ.get("DISPLAY"):
         return "left out, there is no display"
     from inspector.ui.app import App

@@ -1,4 +1,4 @@
-"""What the user has set: declared options, of which the file keeps only those that differ from their default."""
+"""The settings of the user: declared options; the file holds only values that differ from the defaults."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from types import MappingProxyType
 from typing import Any
 
 from inspector.api import InputError, Option, Text
-from inspector.paths import settings_file, unused_path, write_text
+from inspector.domain import quote
+from inspector.system.credentials import conceal
+from inspector.system.paths import read_json, replace_patiently, settings_file, unused_path, write_state
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +29,39 @@ CORE: tuple[Option, ...] = (
         choices=("teal", "blue"),
     ),
     Option("ng_sound", bool, False, Text("Sound at NG", "NG 时发出声音")),
+    Option(
+        "alarm_sound",
+        bool,
+        True,
+        Text("Sound at an alarm", "报警时发出声音"),
+        Text("when a camera is lost or results cannot be saved", "相机断开或结果无法保存时"),
+    ),
+    Option(
+        "quiet_after",
+        float,
+        5.0,
+        Text("Time without a new image (s)", "无新图片时限（秒）"),
+        Text(
+            "after which a camera's last verdict is no longer shown; 0: never",
+            "超过后不再显示相机的上一次判定；0 表示不限",
+        ),
+        0,
+        600,
+    ),
+    Option(
+        "start_operator",
+        bool,
+        False,
+        Text("Start in the operator's view", "启动后进入操作员视图"),
+        Text("the whole screen, with large buttons", "全屏，大按钮"),
+    ),
+    Option(
+        "start_inspecting",
+        bool,
+        False,
+        Text("Start inspecting at once", "启动后立即开始检测"),
+        Text("what was inspected last, or the recipe that is opened", "上次检测的内容，或打开的配方"),
+    ),
     Option(
         "output_folder",
         Path,
@@ -45,11 +80,34 @@ CORE: tuple[Option, ...] = (
         "keep_camera_pictures",
         bool,
         True,
-        Text("Keep the pictures of cameras", "保留相机图片"),
+        Text("Keep originals of cameras and watched folders", "保留相机和监视文件夹的原图"),
         Text(
-            "so that an old inspection can be shown again; takes room on the disk",
-            "以便日后查看旧的检测；会占用磁盘空间",
+            "of NG and WARN parts, so that they can be shown on another day; files of plain folders stay there",
+            "保留 NG 和 WARN 零件的原图，以便日后查看；普通文件夹中的文件保留在原处",
         ),
+    ),
+    Option(
+        "originals_days",
+        int,
+        30,
+        Text("Keep originals for days", "原图保留天数"),
+        Text("the oldest are deleted first; 0: without limit", "先删除最早的；0 表示不限"),
+        minimum=0,
+    ),
+    Option(
+        "originals_gb",
+        float,
+        20.0,
+        Text("Originals at most (GB)", "原图最多占用 (GB)"),
+        Text("the oldest are deleted first; 0: without limit", "先删除最早的；0 表示不限"),
+        minimum=0,
+    ),
+    Option(
+        "shifts",
+        str,
+        "06:00, 14:00, 22:00",
+        Text("Shifts begin at", "班次开始时间"),
+        Text("times of day, separated by commas", "一天中的时刻，用逗号分隔"),
     ),
     Option("confidence", float, 0.25, Text("Confidence", "置信度"), minimum=0, maximum=1),
     Option("iou", float, 0.45, Text("IoU", "IoU"), minimum=0, maximum=1),
@@ -68,10 +126,10 @@ CORE: tuple[Option, ...] = (
 
 
 class Settings:
-    """The settings in force.
+    """The current settings.
 
     Attributes:
-        options: everything that can be set, by key; an option of a plugin's spec has the key ``SPECID.OPTION``.
+        options: all settings by key; an option of a plugin's spec has the key ``SPECID.OPTION``.
     """
 
     def __init__(self, options: Mapping[str, Option], values: Mapping[str, Any]) -> None:
@@ -80,18 +138,18 @@ class Settings:
 
     @classmethod
     def load(cls, options: Mapping[str, Option] = MappingProxyType({})) -> Settings:
-        """Read the user's settings.
+        """Load the settings of the user.
 
-        What cannot be used is warned of and left as it is in the file; a damaged file is moved aside.
+        Unknown or wrong values are logged and stay in the file; a damaged file is moved aside.
 
         Args:
-            options: those of plugins, by ``SPECID.OPTION``.
+            options: of plugins, by ``SPECID.OPTION``.
         """
         known = {option.key: option for option in CORE} | dict(options)
         values = {}
         for key, value in _read().items():
             if key not in known:
-                # Also a setting of a plugin that is off just now.
+                # It may belong to a plugin that is disabled now.
                 logger.warning("The setting %s is not known and was ignored", key)
                 continue
             try:
@@ -102,11 +160,11 @@ class Settings:
 
     @property
     def overrides(self) -> Mapping[str, Any]:
-        """What differs from the defaults."""
+        """The values that differ from the defaults."""
         return MappingProxyType(self._values)
 
     def get(self, key: str) -> Any:
-        """The value of ``key``, its default where the user has set nothing.
+        """Return the value of ``key``, or its default.
 
         Raises:
             KeyError: there is no such setting.
@@ -114,15 +172,19 @@ class Settings:
         return self._values.get(key, self.options[key].default)
 
     def set(self, key: str, value: Any) -> None:
-        """Check, keep and save ``value``; texts are converted as from a form.
+        """Check and save ``value``; texts are converted.
 
         Raises:
-            InputError: there is no such setting, or it does not take this value.
+            InputError: there is no such setting, or the value is not accepted.
         """
         if key not in self.options:
-            raise InputError(f"There is no setting {key!r}; there are {', '.join(self.options)}")
+            raise InputError(
+                "There is no setting {key}; there are {options}", key=quote(key), options=", ".join(self.options)
+            )
         option = self.options[key]
         checked = _check(key, option, value)
+        if isinstance(checked, str):
+            checked = conceal(checked)  # no passwords in the file
         if checked == option.default:
             self.reset(key)
             return
@@ -130,7 +192,7 @@ class Settings:
         self._values[key] = checked
 
     def reset(self, key: str) -> None:
-        """Back to the default."""
+        """Reset ``key`` to its default."""
         _save(key, None)
         self._values.pop(key, None)
 
@@ -139,26 +201,26 @@ def _check(key: str, option: Option, value: Any) -> Any:
     try:
         return option.check(value)
     except InputError as error:
-        raise InputError(f"{key.removesuffix(option.key)}{error}") from None
+        raise InputError(error.message.with_parameters(key=key)) from None
 
 
 def _read() -> dict[str, Any]:
-    """What the file holds; empty where there is none or it is damaged."""
+    """The content of the file; empty if it is missing or damaged."""
     path = settings_file()
     try:
-        held = json.loads(path.read_bytes().decode("utf-8-sig"))
-        if isinstance(held, dict):
-            return held
+        content = read_json(path)
+        if isinstance(content, dict):
+            return content
     except FileNotFoundError:
         return {}
     except OSError as error:
         logger.warning("The settings %s cannot be read (%s); defaults are used", path, error.strerror)
         return {}
-    except (ValueError, RecursionError):
+    except ValueError:
         pass
     aside = unused_path(path.with_name(f"{path.stem}-damaged{path.suffix}"))
     try:
-        path.rename(aside)
+        replace_patiently(path, aside)
         logger.warning("The settings were damaged; they were moved to %s and defaults are used", aside)
     except OSError:
         logger.warning("The settings %s are damaged; defaults are used", path)
@@ -166,13 +228,17 @@ def _read() -> dict[str, Any]:
 
 
 def _save(key: str, value: Any) -> None:
-    """Change one key in the file, and leave what else stands there; None removes it."""
-    held = _read()  # again: another window may have changed other keys
-    held.pop(key, None)
+    """Change a key in the file and keep the others; None removes it."""
+    content = _read()  # again, since another window may have changed other keys
+    content.pop(key, None)
     if value is not None:
-        held[key] = value
+        content[key] = value
     path = settings_file()
     try:
-        write_text(path, json.dumps(held, ensure_ascii=False, indent=2, sort_keys=True) + "\n")
+        write_state(path, json.dumps(content, ensure_ascii=False, indent=2, sort_keys=True) + "\n")
     except OSError as error:
-        raise InputError(f"The settings {path} cannot be saved ({error.strerror}); make that folder writable") from None
+        raise InputError(
+            "The settings {path} cannot be saved ({reason}); make that folder writable",
+            path=path,
+            reason=error.strerror,
+        ) from None

@@ -20,19 +20,18 @@ PROMISED = ("cv2", "numpy", "openpyxl", "packaging", "PIL", "platformdirs", "plu
 
 # Packages that an import or a hook would bring along, and why they stay out.
 PACKAGES_LEFT_OUT = {
-    "polars": "ultralytics reads its results.csv with it; ours does so in plugins/yolo11/curves.py",
+    "polars": "ultralytics reads its results.csv with it; yolo11/training/curves.py reads it",
     "_polars_runtime_32": "part of polars",
     "onnxruntime": "only the tests use it",
     "huggingface_hub": "timm downloads with it; nothing is downloaded here",
     "hf_xet": "part of huggingface_hub",
     "httpx": "part of huggingface_hub",
-    "networkx": "torch draws graphs of compiled programs with it; nothing is compiled here",
+    "networkx": "torch draws graphs of compiled programs with it, and scikit-image works on them; neither is done here",
     "ultralytics_platform": "ultralytics' online service",
     "tensorboard": "not used",
     "torch.utils.tensorboard": "not used",
     "IPython": "not used",
     "pandas": "not used",
-    "scipy": "not used",
     "pygments": "not used",
     "pytest": "for tests",
     "_pytest": "for tests",
@@ -42,8 +41,29 @@ PACKAGES_LEFT_OUT = {
     "setuptools": "nothing is built here",
     "pkg_resources": "part of setuptools",
     "numpy.distutils": "for building extensions",
-    "numpy.f2py": "for building extensions",
 }
+
+# Of imagecodecs, which loads each of its modules when it is first used, those that inspector/imaging and tifffile want.
+CODECS = (
+    "_ccitt", "_deflate", "_imcd", "_jpeg2k", "_jpeg8", "_jpegls", "_jpegsof3", "_jpegxl", "_jpegxr", "_lerc", "_ljpeg",
+    "_lzma", "_pixarlog", "_png", "_shared", "_shared_cython", "_webp", "_zlib", "_zstd", "imagecodecs",
+)  # fmt: skip
+
+
+def codecs() -> list[str]:
+    """The modules of imagecodecs that go in."""
+    return ["imagecodecs", *(f"imagecodecs.{name}" for name in CODECS)]
+
+
+def codecs_left_out() -> list[str]:
+    """Those that stay out, with the libraries that only they need: codecs of no image format that is read."""
+    spec = importlib.util.find_spec("imagecodecs")
+    assert spec is not None and spec.origin is not None
+    found = {
+        file.name.partition(".")[0] for file in Path(spec.origin).parent.iterdir() if file.suffix in (".so", ".pyd")
+    }
+    return [f"imagecodecs.{name}" for name in sorted(found - set(CODECS))]
+
 
 # Patterns of places in the program -> why these files stay out; fnmatch, so that * goes into folders too.
 FILES_LEFT_OUT = {

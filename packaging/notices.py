@@ -202,6 +202,8 @@ def _of_debian(name: str, version: str) -> Part:
 
 def _said(*words: str) -> str:
     try:
-        return subprocess.run(words, capture_output=True, text=True, check=False).stdout.strip()
+        return subprocess.run(
+            words, capture_output=True, encoding="utf-8", errors="replace", check=False
+        ).stdout.strip()
     except OSError:
         return ""

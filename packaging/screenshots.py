@@ -11,6 +11,7 @@ set and two short trainings on it (some minutes). Delete the folder to have it m
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import random
@@ -166,7 +167,7 @@ class Driver:
 
     def open(self) -> None:
         self.app.start()
-        self.wait(lambda: hasattr(self.app, "session") and self.app.session.model is not None)
+        self.wait(lambda: self.app.ready and self.app.session.model is not None)
         self.root.focus_force()
         self.settle()
         menu = self.root.winfo_rooty()
@@ -186,6 +187,17 @@ class Driver:
                 raise SystemExit("It did not happen in time")
             self.root.update()
             time.sleep(0.01)
+
+    def first(self, items: Callable[[], Iterator[int]]) -> int:
+        """The first of ``items``, as soon as there is one: rows are loaded as they are asked for."""
+        found: list[int] = []
+
+        def look() -> bool:
+            found.extend(itertools.islice(items(), 1))
+            return bool(found)
+
+        self.wait(look)
+        return found[0]
 
     def settle(self, seconds: float = 0.5) -> None:
         end = time.monotonic() + seconds
@@ -244,7 +256,7 @@ def inspecting(driver: Driver) -> None:
     page = driver.page
     driver.take("start")
     driver.quiet()
-    page.open_texts([str(WORK / "shift-1")], remember=False)
+    page.open_sources([str(WORK / "shift-1")], remember=False)
     driver.settle(1)
     page.start()
     driver.wait(lambda: driver.app.session.run.counts.inspected >= 3)
@@ -269,9 +281,15 @@ def inspecting(driver: Driver) -> None:
     page.session.set_rules(None)
     driver.take_window("model", page.controls.model_details)
     driver.take_window("camera", lambda: page.sources.open_source("camera"))
-    page.toggle_operator()
-    driver.settle(1.5)
+    page.toggle_operator()  # a verdict is shown in full colour only while a run is at work
+    page.open_sources([str(ROOT / "sample_data" / "turning.mp4")], remember=False)
+    driver.settle(1)
+    page.start()
+    run = driver.app.session.run  # on a slow machine it may be over sooner than it is looked at
+    driver.wait(lambda: (run.counts.ng >= 3 and page.banner.status == "NG") or not driver.app.session.active)
     driver.take("operator")
+    page.stop()
+    driver.wait(lambda: not driver.app.session.active)
     page.toggle_operator()
     driver.settle()
 
@@ -280,11 +298,17 @@ class _None:
     label = ""
 
 
+def _ng(history: Any, index: int) -> bool:
+    """Whether this row is known, and an NG part."""
+    row = history._rows.row(index)
+    return row is not None and row.verdict == "NG"
+
+
 def looking_back(driver: Driver) -> None:
     """The history and the statistics."""
     history = driver.show("history")
     driver.wait(lambda: not history._rows.loading)
-    history.table.select(next(n for n in range(len(history._rows)) if (history._rows.row(n) or _None).label))
+    history.table.select(driver.first(lambda: (n for n in range(8) if _ng(history, n))))
     history._selected(history.table.selection())
     driver.settle(2)
     driver.take("history")
@@ -299,7 +323,7 @@ def looking_back(driver: Driver) -> None:
 def training(driver: Driver) -> None:
     """The four parts of the training page."""
     page = driver.show("training", data=DATA)
-    driver.wait(lambda: page.bench.report is not None)
+    driver.wait(lambda: page.training_state.report is not None)
     driver.settle(2)
     driver.take("data")
     page.data.make("convert")
@@ -308,7 +332,7 @@ def training(driver: Driver) -> None:
     page.go(1)
     page.architecture.choose("yolo11n-seg-cgnet")
     page.architecture.compute()
-    driver.wait(lambda: page.bench.costs)
+    driver.wait(lambda: page.training_state.costs)
     driver.take("architecture")
     page.go(2)
     driver.settle(1)

@@ -8,11 +8,12 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 import zipfile
 from pathlib import Path
 
-from smoke_place import Smoke, link
+from smoke_place import WINDOWS, Smoke, link
 
 from driver import Missing, until
 
@@ -84,7 +85,7 @@ def commands(smoke: Smoke) -> str:
 
 
 def _hot_folder(smoke: Smoke, picture: Path) -> str:
-    """A hot folder at work: a picture that arrives is inspected, and Ctrl+C ends it."""
+    """A hot folder at work: a picture that arrives is inspected, and Ctrl+C (on Windows Ctrl+Break) ends it."""
     folder, output = smoke.work / "热 文件夹", smoke.work / "结果 热"
     folder.mkdir()
     words = ["inspect", "--source", "hot_folder", "-o", f"folder={folder}", "--output", output, "--export", "jsonl"]
@@ -93,8 +94,11 @@ def _hot_folder(smoke: Smoke, picture: Path) -> str:
     until(lambda: (output / "run.json").exists(), "the run over the hot folder")
     shutil.copy(picture, folder / "新.jpg")
     until(lambda: smoke.inspections() > before, "the picture in the hot folder")
-    process.send_signal(signal.SIGINT)
-    return f"ended by Ctrl+C with exit code {process.wait(30)}"
+    process.send_signal(signal.CTRL_BREAK_EVENT if sys.platform == "win32" else signal.SIGINT)
+    code = process.wait(120)
+    if code != 130:
+        raise Missing(f"the run over a hot folder ended with exit code {code} instead of 130")
+    return f"ended by Ctrl+{'Break' if WINDOWS else 'C'} with exit code {code}"
 
 
 def plugins(smoke: Smoke) -> str:
@@ -128,7 +132,8 @@ def plugins(smoke: Smoke) -> str:
     if state["tables"] != "disabled" or any(name.startswith("count_") for name in state):
         raise Missing(f"the plugins are {state}")
     broken = smoke.data / "plugins" / "broken.py"
-    broken.write_text('PLUGIN = {"id": "broken", "api": 1, "kinds": []}\nimport ctypes\nctypes.string_at(0)\n', "utf-8")
+    crash = "import faulthandler\nfaulthandler._sigsegv()\n"
+    broken.write_text('PLUGIN = {"id": "broken", "api": 1, "kinds": []}\n' + crash, "utf-8")
     subprocess.run([*smoke.apart, str(smoke.program), "plugins", "list"], env=smoke.environment, capture_output=True)
     state = {row["id"]: row["state"] for row in smoke.run("plugins", "list", "--json")["plugins"]}
     rescued = {row["id"]: row["state"] for row in smoke.run("--no-plugins", "plugins", "list", "--json")["plugins"]}
@@ -194,9 +199,14 @@ def portable(smoke: Smoke) -> str:
     home = smoke.work / "空 home"
     home.mkdir()
     environment = {"HOME": str(home), "PATH": os.defpath, "LANG": "C.UTF-8"}
+    if WINDOWS:
+        environment = {key: value for key, value in os.environ.items() if key != "BEARING_INSPECTOR_HOME"}
     picture = next((folder / "_internal" / "sample_data").glob("*.jpg"))
-    words = [str(folder / "bearing-inspector"), "inspect", str(picture)]
-    done = subprocess.run([*smoke.apart[:0], *words], env=environment, capture_output=True, text=True, cwd=smoke.work)
+    words = [str(folder / smoke.program.name), "inspect", str(picture)]
+    done = subprocess.run(
+        words, env=environment, stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8", errors="replace",
+        cwd=smoke.work,
+    )  # fmt: skip
     left = [path.name for path in home.rglob("*")]
     if done.returncode or left or not any((folder / "results").iterdir()) or not (folder / "data").is_dir():
         raise Missing(f"exit code {done.returncode}, left in the home folder: {left}: {done.stderr[-300:]}")

@@ -14,6 +14,9 @@ from typing import Any
 
 from driver import Missing
 
+WINDOWS = sys.platform == "win32"
+_GROUP = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)  # so that it alone hears of Ctrl+Break
+
 
 class Smoke:
     """The program in its place, and what is done with it."""
@@ -24,7 +27,7 @@ class Smoke:
         self.folder = work / "程序 文件夹" / "bearing-inspector"
         self.folder.parent.mkdir(parents=True)
         shutil.copytree(built, self.folder, symlinks=True, copy_function=link)
-        self.program = self.folder / "bearing-inspector"
+        self.program = self.folder / ("bearing-inspector.exe" if WINDOWS else "bearing-inspector")
         self.home = work / "用户 张三"
         self.data = self.home / ".local" / "share" / "Bearing Inspector"
         self.data.mkdir(parents=True)
@@ -34,6 +37,8 @@ class Smoke:
             "HOME": str(self.home), "XDG_DATA_HOME": str(self.home / ".local/share"),
             "PATH": os.defpath, "LANG": "C.UTF-8",
         }  # fmt: skip
+        if WINDOWS:  # which asks the system where a person's folders are, not the environment
+            self.environment = os.environ | {"BEARING_INSPECTOR_HOME": str(self.data)}
         self.apart = _apart()
         self._started: list[subprocess.Popen[bytes]] = []
         out.mkdir(parents=True, exist_ok=True)
@@ -48,7 +53,8 @@ class Smoke:
         """What a command prints, as JSON where it is; other exit codes than ``code`` are faults."""
         done = subprocess.run(
             [*self.apart, str(self.program), *map(str, words)],
-            env=self.environment, cwd=self.work, capture_output=True, encoding="utf-8", errors="replace", timeout=600,
+            env=self.environment | {"BEARING_INSPECTOR_UTF8": "1"}, cwd=self.work, stdin=subprocess.DEVNULL,
+            capture_output=True, encoding="utf-8", errors="replace", timeout=1800 if WINDOWS else 600,
         )  # fmt: skip
         if done.returncode != code:
             raise Missing(f"{' '.join(map(str, words))}: exit code {done.returncode}: {done.stderr.strip()[-600:]}")
@@ -62,6 +68,7 @@ class Smoke:
             process = subprocess.Popen(
                 [*self.apart, str(self.program), *map(str, words)],
                 env=self.environment, cwd=self.work, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                creationflags=_GROUP,
             )  # fmt: skip
         self._started.append(process)
         return process

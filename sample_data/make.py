@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from inspector.cli import main
-from inspector.synthesis import render_part, turning_video_frames
+from inspector.datasets.synthetic import render_part, turning_video_frames
 
 HERE = Path(__file__).parent
 SEED, GOOD, BAD, FRAMES, RATE, SIDE = 2026, 4, 6, 90, 30, 640

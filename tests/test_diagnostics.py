@@ -1,16 +1,17 @@
 """The probes of doctor one by one, and the report that a person sends to whoever helps."""
 
 import subprocess
+import sys
 from dataclasses import replace
 from importlib import metadata
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 import pytest
 
 from inspector import diagnostics, registry
 from inspector.diagnostics import Finding, examine_apart, log_tail, packages, report, without_secrets
-from inspector.paths import logs_folder
 from inspector.registry import PluginRecord
+from inspector.system.paths import logs_folder
 
 
 @pytest.fixture
@@ -54,7 +55,10 @@ def test_apart_the_findings_come_from_a_process_of_its_own(monkeypatch):
 
 @pytest.mark.parametrize(
     ("program", "says"),
-    [(["false"], "could not be run: JSONDecodeError"), (["/nowhere/at-all"], "could not be run: FileNotFoundError")],
+    [
+        ([sys.executable, "-c", "raise SystemExit(1)"], "could not be run: JSONDecodeError"),
+        (["/nowhere/at-all"], "could not be run: FileNotFoundError"),
+    ],
 )
 def test_a_process_that_fails_is_a_finding(monkeypatch, program, says):
     monkeypatch.setattr(diagnostics.paths, "program", lambda: program)
@@ -63,10 +67,8 @@ def test_a_process_that_fails_is_a_finding(monkeypatch, program, says):
 
 
 def test_a_process_that_hangs_is_a_finding(monkeypatch):
-    monkeypatch.setattr(diagnostics.paths, "program", lambda: ["sleep", "60", "#"][:2])
+    monkeypatch.setattr(diagnostics.paths, "program", lambda: [sys.executable, "-c", "import time; time.sleep(60)"])
     monkeypatch.setattr(diagnostics, "TIME_LIMIT", 0.2)
-    real = subprocess.run
-    monkeypatch.setattr(subprocess, "run", lambda command, **given: real(["sleep", "60"], **given))
     assert examine_apart() == [Finding("doctor", "bad", "it did not end within 0.2 s")]
 
 
@@ -122,3 +124,9 @@ def test_the_end_of_the_log():
     (logs_folder() / "bearing-inspector.log").write_text("".join(f"line {n}\n" for n in range(30_000)), "utf-8")
     lines = log_tail().splitlines()
     assert len(lines) == 200 and lines[-1] == "line 29999"
+
+
+@pytest.mark.parametrize("form", [r"C:\Users\张伟", r"C:\\Users\\张伟", "C:/Users/张伟"])
+def test_the_home_folder_is_hidden_in_every_form(form, monkeypatch):
+    monkeypatch.setattr("pathlib.Path.home", lambda: PureWindowsPath(r"C:\Users\张伟"))
+    assert "张伟" not in without_secrets(f"output_folder = '{form}\\results'")

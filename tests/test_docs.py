@@ -102,7 +102,7 @@ def test_the_layer_computes_what_the_paper_says(registry):
 
     import torch
 
-    (main,) = registry.layer("eca").load()
+    (main,) = registry.layer("eca_block").load()
     torch.manual_seed(0)
     layer = main(4, 6, 8).eval()
     x = torch.randn(2, 4, 9, 7)
@@ -115,7 +115,7 @@ def test_the_layer_computes_what_the_paper_says(registry):
 
 
 def test_the_layers_stand_in_architectures(registry):
-    from inspector_plugins.yolo11.architectures import YoloArchitectures
+    from inspector_plugins.yolo11.architecture.architectures import YoloArchitectures
 
     known = YoloArchitectures(tuple(registry.layers.values()))
     known.check("yolo11n-seg-eca")

@@ -13,9 +13,9 @@ from inspector import i18n
 from inspector.api import Text
 from inspector.domain import MEASURES, Detection, Limit, Reason, Rules, judge
 from inspector.i18n import language, reason_text, tr
-from inspector.paths import assets
 from inspector.registry import load
 from inspector.settings import CORE
+from inspector.system.paths import assets
 
 SYSTEM = ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG")
 posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows asks the system, not the environment")
@@ -77,7 +77,11 @@ ROOT = Path(__file__).parents[1]
 def files() -> dict[str, dict[str, str]]:
     """File name -> its texts, without the templates that test_i18n_errors.py looks at."""
     found = sorted((assets() / "locale" / "zh").glob("*.json"))
-    return {file.name: json.loads(file.read_text("utf-8")) for file in found if file.name != "errors.json"}
+    return {
+        file.name: json.loads(file.read_text("utf-8"))
+        for file in found
+        if file.name not in ("errors.json", "system.json")
+    }
 
 
 @pytest.fixture(scope="module")
@@ -110,11 +114,16 @@ def literals(value: ast.expr) -> list[str] | None:
     return None
 
 
+def window_texts() -> Iterator[tuple[str, ast.Call]]:
+    """Where and how the window asks for a text with ``tr``."""
+    return (found for found in calls("tr", "inspector/ui") if "kit/strings.py" not in found[0])
+
+
 def said_by_the_window() -> tuple[dict[str, str], list[str]]:
     """Key -> where; and the calls whose key is no literal."""
     keys: dict[str, str] = {}
     opaque = []
-    for where, call in calls("t", "inspector/ui"):
+    for where, call in window_texts():
         found = literals(call.args[0]) if call.args else None
         if found is None:
             opaque.append(f"{where}: {ast.unparse(call)}")
@@ -144,7 +153,7 @@ def test_the_catalogue_fits_its_keys(files):
 
 def test_every_text_of_the_window_is_a_literal():
     _, opaque = said_by_the_window()
-    assert not opaque, "\n".join(["t() takes a literal, so that it can be found and translated:", *opaque])
+    assert not opaque, "\n".join(["tr() takes a literal, so that it can be found and translated:", *opaque])
 
 
 def test_every_text_is_translated(translated):
@@ -178,7 +187,7 @@ def test_every_translation_stands_once(files):
 def test_every_place_is_given():
     """A call gives the values that its text has places for, and no others."""
     wrong = []
-    for where, call in calls("t", "inspector/ui"):
+    for where, call in window_texts():
         given = {keyword.arg for keyword in call.keywords}
         if None not in given:  # **values
             wrong += [
@@ -238,7 +247,7 @@ def test_a_translation_that_does_not_fit_falls_back_to_english(tmp_path, monkeyp
 def test_a_missing_catalogue_is_said_once(tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(i18n, "assets", lambda: tmp_path)
     with caplog.at_level(logging.WARNING):
-        assert tr("{label}: count {value} above {limit}", "zh", label="a", value=1, limit=0) == "a: count 1 above 0"
+        assert tr("{label}: {value} found (limit {limit})", "zh", label="a", value=1, limit=0) == "a: 1 found (limit 0)"
         tr("again", "zh")
     assert len(caplog.records) == 1
 
@@ -269,8 +278,8 @@ def test_a_broken_file_leaves_the_others(content, tmp_path, monkeypatch, caplog)
             "裂纹: length 44.12 px above 40 px",
             "裂纹：长度 44.12 px 超过 40 px",
         ),
-        (Reason("count_above", "Defect", 3.0, 0.0), "Defect: count 3 above 0", "Defect：数量 3 超过 0"),
-        (Reason("score_above", "{x}", 0.5003, 0.5), "{x}: score 0.5003 above 0.5", "{x}：置信度 0.5003 超过 0.5"),
+        (Reason("count_above", "Defect", 3.0, 0.0), "Defect: 3 found (limit 0)", "Defect 3 处（上限 0）"),
+        (Reason("score_above", "{x}", 0.5003, 0.5), "{x}: confidence 0.5003 above 0.5", "{x}：置信度 0.5003 超过 0.5"),
         (
             Reason("depth_above", "a", 2.5, 1.0, "mm"),
             "a: depth_above 2.5 mm above 1 mm",
@@ -289,7 +298,11 @@ def test_reason_text(reason, english, chinese):
 
 
 def test_every_measure_has_its_sentence():
-    assert {code for code, _ in MEASURES.values()} == set(i18n._REASONS)
+    of_parts = {"view_missing", "view_surplus", "view_unexpected", "view_unreadable", "views_below", "views_above"} | {
+        "view_unsaved"
+    }
+    codes = {code for code, _ in MEASURES.values()} | {"scaled_below", "name_unmatched"} | of_parts
+    assert codes == set(i18n._REASONS)
     verdict = judge([Detection("Defect", 0.9, (0, 0, 1, 1))], Rules({"Defect": {"score": Limit(ng=0.5)}}))
     assert [reason_text(reason, "zh") for reason in verdict.reasons] == ["Defect：置信度 0.9 超过 0.5"]
 

@@ -1,49 +1,42 @@
 """Who may import whom: the arrows of docs/architecture.md, held by reading every import statement of the tree."""
 
 import ast
+import re
 from collections.abc import Iterator
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-# Room -> the rooms that it may import; cli and ui may import all of these, and never each other.
-ARROWS = {
-    "domain": set(),
-    "channel": set(),
-    "locks": set(),
-    "paths": {"domain"},
-    "api": {"domain"},
-    "imaging": {"domain", "paths"},
-    "i18n": {"domain", "paths"},
-    "logs": {"domain", "paths"},
-    "frameworks": {"paths"},
-    "single_instance": {"domain", "locks", "paths"},
-    "startup": {"domain", "frameworks", "paths"},
-    "synthesis": {"domain"},
-    "conversion": {"domain", "imaging", "paths"},
-    "settings": {"api", "domain", "paths"},
-    "history": {"domain", "paths"},
-    "registry": {"api", "domain", "paths"},
-    "engine": {"api", "domain", "channel", "paths"},
-    "desk": {"api", "domain", "channel"},
-    "jobs": {"api", "domain", "history", "imaging", "paths", "registry", "settings"},
-    "replay": {"api", "domain", "history", "paths"},
-    "training": {"domain", "locks", "paths"},
-    "benchmark": {"api", "domain", "jobs", "registry", "training"},
-    "diagnostics": {"api", "domain", "frameworks", "history", "imaging", "logs", "paths", "registry"},
+
+
+def read_arrows() -> dict[str, set[str]]:
+    """The table of docs/architecture.md: room -> rooms that it may import."""
+    text = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    rows = re.findall(r"^\| `([a-z0-9_]+)/?` \| [^|]+ \| ([^|]*)\|$", text.partition("| room |")[2], re.MULTILINE)
+    return {room: {name.strip() for name in names.split(",") if name.strip()} for room, names in rows}
+
+
+ARROWS = read_arrows()
+TYPES_ONLY = {"api": {"datasets", "i18n", "imaging", "system"}}  # imported at first use
+# Inside ui: the rooms besides itself and kit.
+UI_ARROWS = {
+    "kit": set(),
+    "history": set(),
+    "inspect": {"history"},
+    "statistics": {"history"},
+    "training": set(),
+    "plugins": set(),
 }
-ARROWS |= {room: set(ARROWS) for room in ("cli", "ui")}
-ARROWS["selftest"] = {"domain", "paths", "registry", "startup", "ui"}
-TYPES_ONLY = {"api": {"domain", "frameworks", "i18n", "imaging", "paths"}}  # below TYPE_CHECKING, for editors
 HEAVY = {"torch", "torchvision", "ultralytics", "timm"}
 
 
 def modules() -> dict[str, Path]:
     """Every module of ours by name, such as ``inspector.cli.inspect`` and ``inspector_plugins.yolo11``."""
     found = {}
-    for folder, package in (("inspector", "inspector"), ("plugins", "inspector_plugins")):
+    for folder, package in (("inspector", "inspector"), ("plugins/inspector_plugins", "inspector_plugins")):
         for file in sorted((ROOT / folder).rglob("*.py")):
             parts = file.relative_to(ROOT / folder).with_suffix("").parts
             found[".".join((package, *(part for part in parts if part != "__init__")))] = file
@@ -75,6 +68,7 @@ def imports(module: str, types: bool = False) -> Iterator[str]:
                 yield f"{base}.{alias.name}" if f"{base}.{alias.name}" in MODULES else base
 
 
+@cache
 def ours(module: str, types: bool = False) -> set[str]:
     return {name for name in imports(module, types) if name.split(".")[0] in ("inspector", "inspector_plugins")}
 
@@ -89,7 +83,7 @@ CORE = [module for module in MODULES if module.startswith("inspector.")]
 @pytest.mark.parametrize("module", CORE)
 def test_the_core_keeps_to_the_arrows(module):
     if room(module) == "__main__":
-        assert {room(name) for name in ours(module)} <= {"cli", "selftest", "startup", "ui", ""}
+        assert {room(name) for name in ours(module)} <= {"cli", "selftest", "system", "ui", ""}
         return
     allowed = ARROWS[room(module)] | {room(module), ""}  # "": the version
     assert {room(name) for name in ours(module)} <= allowed
@@ -108,8 +102,10 @@ def test_plugins_know_their_door_and_themselves(module):
 def test_only_models_know_torch():
     for module in MODULES:
         known = HEAVY & {name.split(".")[0] for name in imports(module)}
-        in_plugin_package = module.startswith("inspector_plugins.") and MODULES[module].parent != ROOT / "plugins"
-        if not in_plugin_package and module not in ("inspector.frameworks", "inspector.diagnostics"):
+        in_plugin_package = (
+            module.startswith("inspector_plugins.") and MODULES[module].parent != ROOT / "plugins" / "inspector_plugins"
+        )
+        if not in_plugin_package and module not in ("inspector.system.frameworks", "inspector.diagnostics"):
             assert not known, f"{module} imports {known}"
 
 
@@ -119,15 +115,56 @@ def test_only_the_window_knows_tk():
             assert "tkinter" not in {name.split(".")[0] for name in imports(module)}, module
 
 
-def test_no_circle():
-    graph = {module: (ours(module) & set(MODULES)) - {module} for module in MODULES}
+@pytest.mark.parametrize("module", [module for module in CORE if module.startswith("inspector.ui.")])
+def test_the_kit_knows_no_page_and_pages_few_others(module):
+    own = module.split(".")[2]
+    if own not in UI_ARROWS:
+        return
+    for name in ours(module) | ours(module, types=True):
+        if name.startswith("inspector.ui."):
+            assert name.split(".")[2] in UI_ARROWS[own] | {own, "kit"}, f"{module} imports {name}"
+
+
+def rooms(graph: dict[str, set[str]], depth: int) -> dict[str, set[str]]:
+    """The graph of packages ``depth`` levels deep."""
+    grouped: dict[str, set[str]] = {}
+    for module, names in graph.items():
+        short = ".".join(module.split(".")[:depth])
+        grouped.setdefault(short, set()).update({".".join(name.split(".")[:depth]) for name in names} - {short})
+    return grouped
+
+
+@pytest.mark.parametrize("depth", [2, 3, 4, 9])
+def test_no_circle(depth):
+    """Between modules and between packages, imports for types included."""
+    apart = {"inspector", "inspector.ui", "inspector.api"}  # packages whose __init__ starts or re-exports their parts
+    graph = {
+        module: (ours(module) | (ours(module, types=True) if module not in apart else set())) & set(MODULES) - {module}
+        for module in MODULES
+    }
+    grouped = {room: names - {room} - apart for room, names in rooms(graph, depth).items() if room not in apart}
     try:
-        TopologicalSorter(graph).prepare()
+        TopologicalSorter(grouped).prepare()
+    except CycleError as circle:
+        pytest.fail(f"a circle: {' -> '.join(circle.args[1])}")
+
+
+@pytest.mark.parametrize("depth", [3, 4, 9])
+def test_no_circle_within_ui(depth):
+    """Between its modules and packages, imports for types included."""
+    graph = {
+        module: {name for name in ours(module) | ours(module, types=True) if name.startswith("inspector.ui.")}
+        & set(MODULES) - {module}
+        for module in CORE
+        if module.startswith("inspector.ui.")
+    }
+    try:
+        TopologicalSorter({room: names - {room} for room, names in rooms(graph, depth).items()}).prepare()
     except CycleError as circle:
         pytest.fail(f"a circle: {' -> '.join(circle.args[1])}")
 
 
 def test_this_test_sees_what_it_should():
-    assert "inspector.domain" in ours("inspector.api") and "torch" in set(imports("inspector.frameworks"))
-    assert "inspector.frameworks" in ours("inspector.api", types=True) - ours("inspector.api")
-    assert set(ARROWS) == {room(module) for module in CORE} - {"__main__"}
+    assert "inspector.domain" in ours("inspector.api") and "torch" in set(imports("inspector.system.frameworks"))
+    assert "inspector.system.frameworks" in ours("inspector.api", types=True) - ours("inspector.api")
+    assert set(ARROWS) - {"inspector_plugins"} == {room(module) for module in CORE} - {"__main__"}

@@ -6,8 +6,9 @@ import re
 import pytest
 from PIL import Image
 
-from inspector import paths, registry, settings
-from inspector.ui.markdown import Block, inline, parse
+from inspector import registry, settings
+from inspector.system import paths
+from inspector.ui.kit.markdown.parser import Block, inline, parse
 
 FOLDER = paths.assets() / "manual"
 LANGUAGES = ("zh", "en")
@@ -69,7 +70,7 @@ def test_every_message_is_one_of_the_program(language):
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_pictures_exist_are_small_and_described(language):
-    pictures = blocks(language, "picture")
+    pictures = blocks(language, "image")
     assert len(pictures) > 8
     for block in pictures:
         file = FOLDER / block.mark
@@ -81,7 +82,7 @@ def test_pictures_exist_are_small_and_described(language):
 
 
 def test_no_picture_lies_there_unused():
-    used = {block.mark for language in LANGUAGES for block in blocks(language, "picture")}
+    used = {block.mark for language in LANGUAGES for block in blocks(language, "image")}
     assert used == {f"pictures/{file.name}" for file in (FOLDER / "pictures").iterdir()}
 
 
@@ -107,8 +108,8 @@ def test_both_languages_are_built_alike():
     shapes = []
     for language in LANGUAGES:
         parsed = parse(source(language))
-        wanted = [block for block in parsed if block.kind in ("heading", "picture", "table")]
+        wanted = [block for block in parsed if block.kind in ("heading", "image", "table")]
         shapes.append([(block.kind, block.level, len(block.rows)) for block in wanted])
-        pictures = [block.mark.replace(f".{language}.", ".") for block in wanted if block.kind == "picture"]
-        shapes[-1] += [("picture", 0, name) for name in pictures]
+        pictures = [block.mark.replace(f".{language}.", ".") for block in wanted if block.kind == "image"]
+        shapes[-1] += [("image", 0, name) for name in pictures]
     assert shapes[0] == shapes[1]

@@ -1,10 +1,12 @@
 """The parts of ``--self-test`` that are quick; the whole of it runs in the built program (tests/packaging)."""
 
 import os
+from importlib.metadata import entry_points
 
 import pytest
 
-from inspector import paths, selftest
+from inspector import selftest
+from inspector.system import paths
 
 
 @pytest.fixture
@@ -18,7 +20,9 @@ def test_a_program_that_is_whole(quick, capsys, home):
     assert selftest.main() == 0
     said = capsys.readouterr().out.splitlines()
     assert [line[:3] for line in said[:-1]] == ["ok "] * 6 and said[-1] == "The program works."
-    assert "18 active" in said[2] and list(home.iterdir()) == []  # the person's own folder was not touched
+    built_in = len(entry_points(group="bearing_inspector.plugins"))
+    assert f"{built_in + 1} active" in said[2]  # and the drop-in that it writes
+    assert list(home.iterdir()) == []  # the user's own folder was not touched
     assert os.environ[paths.HOME_VARIABLE] != str(home)
 
 
@@ -29,7 +33,7 @@ def test_what_is_missing_is_told_and_the_others_are_tried(quick, capsys, monkeyp
     assert selftest.main() == 1
     said = capsys.readouterr().out.splitlines()
     assert said[0].startswith("BAD  files: Fault: missing: fonts/OFL.txt, icons/") and "a font" in said[0]
-    assert said[-1] == "The program does not work; install it anew." and len(said) == 7
+    assert said[-1] == "The program does not work; install it again." and len(said) == 7
 
 
 def test_a_plugin_that_fails_is_named(quick, capsys, monkeypatch):

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from inspector.api import InputError, Option, Text
-from inspector.paths import settings_file
 from inspector.settings import CORE, Settings
+from inspector.system.paths import settings_file
 
 RATE = {"camera.rate": Option("rate", int, 25, Text("Rate"), minimum=1)}
 
@@ -23,9 +23,16 @@ def test_defaults_where_nothing_is_set():
         "text_size": 100,
         "ok_colour": "teal",
         "ng_sound": False,
+        "alarm_sound": True,
+        "quiet_after": 5.0,
+        "start_operator": False,
+        "start_inspecting": False,
         "output_folder": None,
         "exporters": "",
         "keep_camera_pictures": True,
+        "originals_days": 30,
+        "originals_gb": 20.0,
+        "shifts": "06:00, 14:00, 22:00",
         "confidence": 0.25,
         "iou": 0.45,
         "device": "auto",
@@ -59,9 +66,9 @@ def test_what_is_set_is_checked_kept_and_sparse(tmp_path):
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("confidence", 1.5, "confidence: 1.5 lies outside"),
+        ("confidence", 1.5, "confidence: 1.5 is outside"),
         ("language", "fr", "language: 'fr' is not one of auto, en, zh"),
-        ("history_days", -1, "history_days: -1 lies outside"),
+        ("history_days", -1, "history_days: -1 is less than the minimum"),
         ("text_size", 90, "text_size: 90 is not one of 100, 110, 120"),
         ("theme", "blue", "theme: 'blue' is not one of auto, light, dark"),
         ("camera.rate", "fast", r"camera\.rate: 'fast' is not a whole number"),

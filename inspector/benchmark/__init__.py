@@ -1,12 +1,12 @@
-"""How fast this machine inspects, setting by setting, and what each setting costs in exactness.
+"""Benchmark this machine: the speed of each setting, and its deviation from the most accurate one.
 
-``comparison`` starts a process for each setting, which measures it (``measuring``); ``agreement`` compares what they
-found, ``machine`` tells on what.
+``comparison`` starts a process for each setting, which measures it (``measure``); ``agreement`` compares their
+detections, ``machine`` describes the computer.
 """
 
 from inspector.benchmark.agreement import Agreement
-from inspector.benchmark.comparison import Comparison, Row, Setting, settings
+from inspector.benchmark.comparison import Comparison, Setting, SettingResult, settings
 from inspector.benchmark.machine import Machine
-from inspector.benchmark.measuring import load_pictures, measure
+from inspector.benchmark.measure import load_images, measure
 
-__all__ = ["Agreement", "Comparison", "Machine", "Row", "Setting", "load_pictures", "measure", "settings"]
+__all__ = ["Agreement", "Comparison", "Machine", "Setting", "SettingResult", "load_images", "measure", "settings"]

@@ -1,4 +1,4 @@
-"""How far what one setting finds is from what another one finds in the same pictures."""
+"""Compare the detections of two settings on the same images."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from inspector.domain import Detection
 if TYPE_CHECKING:
     from inspector.domain import Box
 
-# The bounds within which the runtimes of this program have to agree with ultralytics (docs/benchmarks.md, parity).
+# Tolerances within which the runtimes of this program must agree with ultralytics (docs/benchmarks.md, parity).
 _BOX, _SCORE, _MASK = 0.5, 1e-3, 0.99
-_SAME = 0.5  # overlap of two boxes that are taken for the same defect
+_SAME = 0.5  # smallest IoU of two boxes taken for the same defect
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """Of detections that both have: the largest differences.
+    """Largest differences between the detections that both settings have.
 
     Attributes:
-        same: detections that both have, as a share of all that either has, 0 to 1; 1 where neither has any.
-        mask_iou: smallest overlap of two masks, 0 to 1; 1 where there are none.
-        box_px: largest difference of a box's side, px.
+        same: detections that both have, as a share of all, 0 to 1; 1 if there are none.
+        mask_iou: smallest IoU of two masks, 0 to 1; 1 if there are none.
+        box_px: largest difference of a box coordinate, px.
         score: largest difference of scores.
     """
 
@@ -33,15 +33,15 @@ class Agreement:
     score: float
 
     @property
-    def full(self) -> bool:
-        """Nobody could tell the one from the other."""
+    def within_tolerance(self) -> bool:
+        """Whether the results are equal within tolerance."""
         return self.same == 1 and self.box_px <= _BOX and self.score <= _SCORE and self.mask_iou >= _MASK
 
     @classmethod
-    def of(cls, one: Sequence[Sequence[Detection]], other: Sequence[Sequence[Detection]]) -> Agreement:
-        """Compare detections, those of each picture in the same place."""
+    def compare(cls, first: Sequence[Sequence[Detection]], second: Sequence[Sequence[Detection]]) -> Agreement:
+        """Compare detections image by image."""
         pairs, every = [], 0
-        for mine, theirs in zip(one, other, strict=True):
+        for mine, theirs in zip(first, second, strict=True):
             matched = _matched(mine, theirs)
             pairs += matched
             every += len(mine) + len(theirs) - len(matched)
@@ -53,40 +53,40 @@ class Agreement:
         )
 
 
-def _matched(mine: Sequence[Detection], theirs: Sequence[Detection]) -> list[tuple[Detection, Detection]]:
-    """Pairs of one class whose boxes overlap by half, those that overlap most first; each detection once."""
-    near = [(_box_iou(a.box, b.box), i, j) for i, a in enumerate(mine) for j, b in enumerate(theirs) if _alike(a, b)]
+def _matched(left: Sequence[Detection], right: Sequence[Detection]) -> list[tuple[Detection, Detection]]:
+    """Match detections of one class whose boxes overlap by half, greatest overlap first; each detection once."""
+    near = [(_box_iou(a.box, b.box), i, j) for i, a in enumerate(left) for j, b in enumerate(right) if _alike(a, b)]
     pairs, taken_mine, taken_theirs = [], set(), set()
     for overlap, i, j in sorted(near, reverse=True):
         if overlap >= _SAME and i not in taken_mine and j not in taken_theirs:
             taken_mine.add(i)
             taken_theirs.add(j)
-            pairs.append((mine[i], theirs[j]))
+            pairs.append((left[i], right[j]))
     return pairs
 
 
-def _alike(one: Detection, other: Detection) -> bool:
-    return one.label == other.label and (one.mask is None) == (other.mask is None)
+def _alike(first: Detection, second: Detection) -> bool:
+    return first.label == second.label and (first.mask is None) == (second.mask is None)
 
 
-def _distance(one: Box, other: Box) -> float:
-    return max(abs(a - b) for a, b in zip(one, other, strict=True))
+def _distance(first: Box, second: Box) -> float:
+    return max(abs(a - b) for a, b in zip(first, second, strict=True))
 
 
-def _box_iou(one: Box, other: Box) -> float:
-    if one == other:
+def _box_iou(first: Box, second: Box) -> float:
+    if first == second:
         return 1.0  # also without an area
-    width = min(one[2], other[2]) - max(one[0], other[0])
-    height = min(one[3], other[3]) - max(one[1], other[1])
+    width = min(first[2], second[2]) - max(first[0], second[0])
+    height = min(first[3], second[3]) - max(first[1], second[1])
     if width <= 0 or height <= 0:
         return 0.0
     both = width * height
-    areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (one, other)]
+    areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (first, second)]
     return both / (sum(areas) - both)
 
 
-def _mask_iou(one: Detection, other: Detection) -> float:
-    a, b = one.mask, other.mask
+def _mask_iou(first: Detection, second: Detection) -> float:
+    a, b = first.mask, second.mask
     if a is None or b is None:
         return 1.0
     left, top = max(a.x, b.x), max(a.y, b.y)

@@ -1,4 +1,4 @@
-"""Measures settings against each other: each in processes of its own, all of them in turn, several times over."""
+"""Measure settings against each other: each in its own process, all in turn, several times."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from typing import Any
 from inspector.api import ModelSpec
 from inspector.benchmark.agreement import Agreement
 from inspector.domain import Detection, InspectorError, Mask
-from inspector.training.command import Command
+from inspector.training.cli_process import Command
 
 VARIED = ("runtime", "precision")
-"""Options that change how a model computes and not what; those of them are varied that it declares with choices."""
+"""Options that change how a model computes, not what; they are varied if the model declares choices for them."""
 
 
 @dataclass(frozen=True)
 class Setting:
-    """A device, and options of the model by key."""
+    """A device, and model options by key."""
 
     device: str
     options: Mapping[str, Any]
@@ -30,14 +30,14 @@ class Setting:
 
 
 def settings(spec: ModelSpec, devices: Sequence[str], sizes: Sequence[int | None]) -> list[Setting]:
-    """Every combination that the model's options offer, the most exact one first.
+    """Return every combination of the model's options, the most accurate one first.
 
     Args:
-        devices: such as ``cpu`` and ``cuda:0``.
+        devices: e.g. ``cpu`` and ``cuda:0``.
         sizes: values of the option ``imgsz``; None: as the model was trained.
     """
     varied = {option.key: option.choices for option in spec.options if option.key in VARIED and option.choices}
-    # "auto" stands for one of the others.
+    # "auto" is an alias of one of the others.
     values = [[choice for choice in choices if choice != "auto"] for choices in varied.values()]
     return [
         Setting(device, dict(zip(varied, chosen, strict=True)) | ({} if size is None else {"imgsz": size}))
@@ -46,92 +46,92 @@ def settings(spec: ModelSpec, devices: Sequence[str], sizes: Sequence[int | None
 
 
 @dataclass
-class Row:
-    """What is known of a setting.
+class SettingResult:
+    """Measurements of a setting.
 
     Attributes:
-        refused: why it is not possible here, or did not always succeed; empty where it is, or was not tried yet.
-        info: what the opened model said of itself, see :class:`inspector.domain.ModelInfo`.
-        found: detections of each picture.
+        refused: why it is not possible here, or failed; else empty.
+        info: of the opened model, see :class:`inspector.domain.ModelInfo`.
+        found: detections of each image.
     """
 
     setting: Setting
     refused: str = ""
     info: Mapping[str, Any] = field(default_factory=dict)
     found: Sequence[Sequence[Detection]] = ()
-    _told: list[Mapping[str, Any]] = field(default_factory=list)
+    _measurements: list[Mapping[str, Any]] = field(default_factory=list)
 
     @property
     def measured(self) -> bool:
-        return bool(self._told) and not self.refused
+        return bool(self._measurements) and not self.refused
 
     @property
     def open_ms(self) -> float:
-        """From before opening to the first result, median."""
-        return float(statistics.median(told["open_ms"] for told in self._told))
+        """Median time from before opening to the first result."""
+        return float(statistics.median(measurement["open_ms"] for measurement in self._measurements))
 
     @property
-    def ms(self) -> float:
-        """Of a single picture, median."""
+    def median_ms(self) -> float:
+        """Median time of a single image."""
         return statistics.median(self._times())
 
     @property
-    def ms_95(self) -> float:
-        """What 95 of 100 single pictures stay below."""
+    def p95_ms(self) -> float:
+        """95th percentile of the time of a single image."""
         times = sorted(self._times())
         return times[min(len(times) - 1, int(len(times) * 0.95))]
 
     @property
     def rate(self) -> float:
-        """Pictures a second, as many at once as the model offers; median."""
-        return float(statistics.median(told["rate"] for told in self._told))
+        """Median images per second, with as many images at once as the model offers."""
+        return float(statistics.median(measurement["rate"] for measurement in self._measurements))
 
     @property
-    def at_once(self) -> int:
-        """Pictures that are then at work at once."""
-        return int(self._told[-1]["streams"] * self._told[-1]["batch"])
+    def concurrent_images(self) -> int:
+        """Images processed concurrently then."""
+        return int(self._measurements[-1]["streams"] * self._measurements[-1]["batch"])
 
     @property
     def memory_mb(self) -> float:
-        """Of the process, the pictures not counted, MiB."""
-        return float(max(told["memory_mb"] for told in self._told))
+        """Memory of the process without the images, MiB."""
+        return float(max(measurement["memory_mb"] for measurement in self._measurements))
 
-    def add(self, told: Mapping[str, Any]) -> None:
-        """Take in what a process of this setting printed."""
-        if not self._told:
-            self.info = told["info"]
-            self.found = [[_detection(one) for one in some] for some in told["found"]]
-        self._told.append({key: value for key, value in told.items() if key not in ("info", "found")})
+    def add(self, measurement: Mapping[str, Any]) -> None:
+        """Add the output of a process of this setting."""
+        if not self._measurements:
+            self.info = measurement["info"]
+            self.found = [[_detection(one) for one in some] for some in measurement["found"]]
+        self._measurements.append({key: value for key, value in measurement.items() if key not in ("info", "found")})
 
     def _times(self) -> list[float]:
-        return [took for told in self._told for took in told["ms"]]
+        return [took for measurement in self._measurements for took in measurement["ms"]]
 
 
 class Comparison:
-    """Measures settings; works on the thread that calls :meth:`run`, :meth:`cancel` may be called from any.
+    """Measure settings; :meth:`run` works on the calling thread, :meth:`cancel` may be called from any thread.
 
     Args:
-        words: of ``bearing-inspector benchmark`` for all settings.
-        chosen: what to compare, the most exact setting first.
-        seconds: of measuring each setting, in all rounds together.
-        rounds: how often each is measured.
+        words: arguments of ``bearing-inspector benchmark`` common to all settings.
+        chosen: settings to compare, the most accurate one first.
+        seconds: measuring time per setting, in all rounds together.
+        rounds: number of measurements of each setting.
 
     Attributes:
-        rows: one a setting, filled in while it runs.
+        rows: one per setting, filled while it runs.
     """
 
     def __init__(self, words: Sequence[str], chosen: Sequence[Setting], seconds: float, rounds: int = 3) -> None:
-        self.rows = [Row(setting) for setting in chosen]
+        self.rows = [SettingResult(setting) for setting in chosen]
         self.seconds, self.rounds = seconds, rounds
         self._words = words
         self._command: Command | None = None
         self._cancelled = False
 
-    def run(self, tell: Callable[[int, int, Row], None]) -> None:
-        """Measure all; ``tell(done, of, row)`` after each measurement. What is interrupted leaves ``rows`` usable."""
+    def run(self, report: Callable[[int, int, SettingResult], None]) -> None:
+        """Measure all, calling ``report(done, of, row)`` after each; ``rows`` stay usable if interrupted."""
         done = 0
         for later in reversed(range(self.rounds)):
-            for place, row in enumerate(self.rows):
+            for index, row in enumerate(self.rows):
                 if row.refused:
                     continue
                 self._measure(row)
@@ -139,7 +139,7 @@ class Comparison:
                     return
                 done += 1
                 possible = [not other.refused for other in self.rows]
-                tell(done, done + sum(possible[place + 1 :]) + later * sum(possible), row)
+                report(done, done + sum(possible[index + 1 :]) + later * sum(possible), row)
 
     def cancel(self) -> None:
         """End it soon."""
@@ -148,30 +148,30 @@ class Comparison:
             self._command.cancel()
 
     @property
-    def reference(self) -> Row | None:
-        """The most exact setting that is possible here."""
+    def reference(self) -> SettingResult | None:
+        """The most accurate setting that is possible here."""
         return next((row for row in self.rows if row.measured), None)
 
-    def agreement(self, row: Row) -> Agreement:
-        """How far what the setting finds is from what the reference finds."""
+    def agreement(self, row: SettingResult) -> Agreement:
+        """Compare the detections of a setting with those of the reference."""
         reference = self.reference
         assert reference is not None
-        return Agreement.of(reference.found, row.found)
+        return Agreement.compare(reference.found, row.found)
 
     @property
-    def fastest(self) -> Row | None:
-        """Whatever it finds."""
+    def fastest(self) -> SettingResult | None:
+        """The fastest setting, regardless of accuracy."""
         return max((row for row in self.rows if row.measured), key=lambda row: row.rate, default=None)
 
     @property
-    def best(self) -> Row | None:
-        """The fastest of those that find the same as the reference."""
-        same = (row for row in self.rows if row.measured and self.agreement(row).full)
+    def best(self) -> SettingResult | None:
+        """The fastest setting whose detections agree with the reference."""
+        same = (row for row in self.rows if row.measured and self.agreement(row).within_tolerance)
         return max(same, key=lambda row: row.rate, default=None)
 
-    def _measure(self, row: Row) -> None:
-        told = {**asdict(row.setting), "seconds": self.seconds / self.rounds}
-        self._command = Command("benchmark", *self._words, "--setting", json.dumps(told))
+    def _measure(self, row: SettingResult) -> None:
+        measurement = {**asdict(row.setting), "seconds": self.seconds / self.rounds}
+        self._command = Command("benchmark", *self._words, "--setting", json.dumps(measurement))
         try:
             row.add(self._command.answer().document)
         except InspectorError as error:

@@ -1,4 +1,4 @@
-"""What this machine is, and what the program is made of."""
+"""Describe this computer and the versions of the program and its libraries."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _LIBRARIES = ("numpy", "opencv-python", "openvino", "torch", "ultralytics")
 class Machine:
     """
     Attributes:
-        cpu: what its maker calls it.
-        cores: that the system counts, hyper-threads included.
-        memory_gb: of the machine, GiB.
-        system: such as ``Windows-11-10.0.26100-SP0``.
-        versions: of the program, of Python and of the libraries that are installed.
+        cpu: model name given by its maker.
+        cores: logical cores, hyper-threads included.
+        memory_gb: installed memory, GiB.
+        system: e.g. ``Windows-11-10.0.26100-SP0``.
+        versions: of the program, of Python and of the installed libraries.
     """
 
     cpu: str
@@ -34,8 +34,8 @@ class Machine:
     versions: Mapping[str, str]
 
     @classmethod
-    def this(cls) -> Machine:
-        """The one at hand."""
+    def detect(cls) -> Machine:
+        """Describe this computer."""
         import psutil
 
         versions = {"bearing-inspector": __version__, "python": platform.python_version()}

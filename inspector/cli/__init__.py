@@ -1,34 +1,39 @@
-"""The command line: one module a command, imported when it is called."""
+"""The command line: one module for each command, imported when it is called."""
 
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import Any, NoReturn
 
 from inspector import __version__
 from inspector.cli import console
-from inspector.cli.console import remark
-from inspector.domain import InputError, InspectorError
+from inspector.cli.console import print_error, print_failure
+from inspector.domain import InputError, InspectorError, describe
 
+logger = logging.getLogger(__name__)
 DONE, PART_FAILED, BAD_INPUT, NOT_GOOD, INTERRUPTED = 0, 1, 2, 3, 130
 
 COMMANDS = {
-    "inspect": "inspect pictures, folders, videos and cameras; save every result",
-    "train": "train a model on a data set in YOLO's layout",
-    "validate": "measure a model on a data set: precision, recall, mAP, curves",
-    "export-model": "write a model as ONNX, OpenVINO or TorchScript",
-    "architectures": "list what can be trained; what one costs; check all",
-    "convert": "make a data set out of labels of labelme, CVAT and Roboflow",
-    "synthesize": "make a data set of synthetic bearing pictures",
-    "plugins": "list, check, install, remove, switch and write plugins",
-    "history": "search, show, export and purge what was inspected",
-    "cameras": "list the cameras of this machine",
-    "benchmark": "measure how fast this machine inspects, and with which setting",
-    "doctor": "tell what this machine can do",
+    "inspect": "inspect images, folders, videos and cameras; save every result",
+    "train": "train a model on a dataset in YOLO's layout",
+    "validate": "evaluate a model on a dataset: precision, recall, mAP, curves",
+    "export-model": "export a model to ONNX, OpenVINO or TorchScript",
+    "models": "list bundled and locally trained models with their metrics",
+    "architectures": "list architectures, show what one costs, check all",
+    "convert": "convert labels from labelme, CVAT or Roboflow into a dataset",
+    "synthesize": "render a dataset of synthetic bearings",
+    "calibrate": "find the size of a pixel in millimetres",
+    "plugins": "list, check, install, remove, enable, disable and create plugins",
+    "history": "search, show, export and purge earlier inspections",
+    "cameras": "list the cameras of this computer",
+    "benchmark": "benchmark devices, runtimes and precisions",
+    "doctor": "run diagnostics",
 }
 
 
@@ -36,29 +41,37 @@ def main(arguments: Sequence[str]) -> int:
     """Run one command.
 
     Returns:
-        0 done; 1 one part failed, all else is saved; 2 bad input; 3 not good, with --fail-on-ng; 130 interrupted.
+        0 done; 1 one part failed, everything else is saved; 2 bad input; 3 NG, with --fail-on-ng; 130 interrupted.
     """
     console.prepare()
     code = _main(list(arguments))
     try:
         sys.stdout.flush()
-    except BrokenPipeError:  # the reader has gone, as with `| head`
-        console.give_up()
     except OSError as error:
-        console.give_up()
-        remark(f"bearing-inspector: what was printed could not be written ({error.strerror or error})")
+        console.discard_stdout()
+        if console.reader_gone(error):
+            return code
+        print_error(f"bearing-inspector: cannot write to stdout ({error.strerror or error})")
         return code or PART_FAILED
     return code
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one sentence instead of a page of usage, and takes no abbreviations of flags."""
+    """Report errors in one sentence instead of a page of usage; accept no abbreviated flags."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**{"allow_abbrev": False, **options})
+        self.register("type", Path, _path)  # for every argument with type=Path, also of the commands
 
     def error(self, message: str) -> NoReturn:
-        raise InputError(f"{message.removeprefix('argument ')}; see {self.prog} --help")
+        raise InputError("{message}; see {prog} --help", message=message.removeprefix("argument "), prog=self.prog)
+
+
+def _path(text: str) -> Path:
+    """Refuse an empty path, e.g. of an unset shell variable: ``Path("")`` is the current folder."""
+    if not text:
+        raise argparse.ArgumentTypeError("the path is empty")
+    return Path(text)
 
 
 def _main(arguments: list[str]) -> int:
@@ -67,7 +80,7 @@ def _main(arguments: list[str]) -> int:
     if not arguments:
         parser.print_help()
         return DONE
-    # The rescue must act before a command declares its flags, since plugins bring flags of their own.
+    # --no-plugins must act before a command declares its flags: plugins add flags.
     if "--no-plugins" in arguments:
         os.environ["BEARING_INSPECTOR_NO_PLUGINS"] = "1"
     verbose = "--verbose" in arguments
@@ -76,30 +89,34 @@ def _main(arguments: list[str]) -> int:
         if name in COMMANDS:
             command = import_module(f"inspector.cli.{name.replace('-', '_')}")
             command.configure(_command_parser(parser, name))
-        given = parser.parse_args(arguments)
+        try:
+            given = parser.parse_args(arguments)
+        except SystemExit as end:  # --help and --version
+            return int(end.code or DONE)
         return int(command.run(given))
     except InputError as error:
-        remark(f"bearing-inspector: {error}")
+        print_failure(str(error))
         return BAD_INPUT
     except InspectorError as error:
-        remark(f"bearing-inspector: {error}")
+        print_failure(str(error))
         return PART_FAILED
     except KeyboardInterrupt:
-        remark("bearing-inspector: interrupted")
+        print_error("bearing-inspector: interrupted")
         return INTERRUPTED
-    except SystemExit as end:  # --help and --version
-        return int(end.code or DONE)
-    except BrokenPipeError:
-        console.give_up()
-        return DONE
     except OSError as error:
+        if console.reader_gone(error) and error.filename is None:
+            console.discard_stdout()
+            return DONE
         place = f" ({error.filename})" if error.filename else ""
-        remark(f"bearing-inspector: {error.strerror or error}{place}")
+        print_error(f"bearing-inspector: {error.strerror or error}{place}")
+        return PART_FAILED
+    except BaseException as error:
+        logger.critical("Unexpected error: %s", describe(error), exc_info=error)
         return PART_FAILED
 
 
 def _start_logging(verbose: bool) -> None:
-    from inspector import logs
+    from inspector.system import logs
 
     logs.start(verbose=verbose)
 
@@ -107,17 +124,18 @@ def _start_logging(verbose: bool) -> None:
 def _parser(name: str | None) -> argparse.ArgumentParser:
     parser = _Parser(
         prog="bearing-inspector",
-        description="Finds defects on bearings, offline.",
-        epilog="Without a command the window opens; --open PATH … and --recipe FILE say with what. --self-test tries "
-        "whether the program is whole. bearing-inspector COMMAND --help tells more. Exit codes: 0 done, 1 one part "
-        "failed (all else is saved), 2 bad input, 3 not good (with --fail-on-ng), 130 interrupted.",
+        description="Find defects on bearings, offline.",
+        epilog="Run without a command to open the window: --open PATH … and --recipe FILE preload it, --operator "
+        "opens the operator's view, --start begins to inspect. --self-test verifies the installation. "
+        "bearing-inspector COMMAND --help describes a command. Exit codes: 0 done, 1 one part failed (everything else "
+        "is saved), 2 bad input, 3 NG (with --fail-on-ng), 130 interrupted.",
     )
     parser.add_argument("--version", action="version", version=f"bearing-inspector {__version__}")
     _add_common(parser)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for command, text in COMMANDS.items():
         if name in (None, command):
-            # A second parser for these flags, so that they may stand before or behind the command.
+            # A second parser for these flags, so that they are accepted before and after the command.
             added = commands.add_parser(command, help=text, description=text[0].upper() + text[1:] + ".")
             _add_common(added, default=argparse.SUPPRESS)
     parser.set_defaults(commands=commands)
@@ -125,7 +143,7 @@ def _parser(name: str | None) -> argparse.ArgumentParser:
 
 
 def _add_common(parser: argparse.ArgumentParser, default: object = False) -> None:
-    rescue, talk = "leave out plugins that did not come with the program", "tell on stderr what happens"
+    rescue, talk = "load built-in plugins only", "log details and tracebacks to stderr"
     parser.add_argument("--no-plugins", action="store_true", default=default, help=rescue)
     parser.add_argument("--verbose", action="store_true", default=default, help=talk)
 

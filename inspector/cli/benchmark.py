@@ -1,4 +1,4 @@
-"""``bearing-inspector benchmark``: how fast this machine inspects, and with which setting it does best."""
+"""``bearing-inspector benchmark``: measure devices, runtimes and precisions, and recommend a setting."""
 
 from __future__ import annotations
 
@@ -12,13 +12,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from inspector import benchmark, cli, jobs, paths, registry
+from inspector import benchmark, cli, registry
 from inspector.api import ModelSpec, Option, Text, check_options
-from inspector.benchmark import Comparison, Machine, Row, Setting
+from inspector.benchmark import Comparison, Machine, Setting, SettingResult
 from inspector.cli import console, options
-from inspector.cli.console import emit, remark, say
+from inspector.cli.console import emit, print_error, print_line
 from inspector.domain import InputError
+from inspector.jobs.models import find_model
+from inspector.jobs.options import plugin_options, saved_options
 from inspector.settings import Settings
+from inspector.system import paths
 
 _SECONDS = Option("seconds", float, 6.0, Text("Seconds", "秒"), minimum=0.1, maximum=600)
 _FLAGS = ("runtime", "imgsz")  # options that ``inspect`` knows by their mere name
@@ -27,21 +30,21 @@ _FLAGS = ("runtime", "imgsz")  # options that ``inspect`` knows by their mere na
 def configure(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--model", metavar="FILE|NAME", help="weights file (best.pt) or the name of a bundled model")
-    add("--device", default="auto", metavar="auto|cpu|cuda[:N]", help="what computes (auto: all that is there)")
-    add("--imgsz", metavar="N,N", help="side lengths to which pictures are scaled (as trained)")
-    add("--pictures", metavar="FOLDER", help="pictures to measure with (those that came with the program)")
-    add("--seconds", default=_SECONDS.default, metavar="S", help="of measuring each setting (6)")
+    add("--device", default="auto", metavar="auto|cpu|cuda[:N]", help="device (auto: all available)")
+    add("--imgsz", metavar="N,N", help="input sizes of the network (default: as trained)")
+    add("--pictures", metavar="FOLDER", help="images to measure with (default: the sample images)")
+    add("--seconds", default=_SECONDS.default, metavar="S", help="seconds to measure each setting (default 6)")
     add("--json", action="store_true", help="print one JSON document on stdout")
-    add("--setting", help=argparse.SUPPRESS)  # measure this one in this process, which the program itself asks for
+    add("--setting", help=argparse.SUPPRESS)  # internal: measure this setting in this process
 
 
 def run(arguments: argparse.Namespace) -> int:
     seconds = options.check(_SECONDS, arguments.seconds)
     catalogue = registry.load()
-    spec, weights = jobs.find_model(catalogue, arguments.model)
+    spec, weights = find_model(catalogue, arguments.model)
     place = arguments.pictures or _samples()
-    settings = Settings.load(jobs.plugin_options(catalogue))
-    usual = {option.key: option.default for option in spec.options} | jobs.kept(settings, spec.id, spec.options)
+    settings = Settings.load(plugin_options(catalogue))
+    usual = {option.key: option.default for option in spec.options} | saved_options(settings, spec.id, spec.options)
     if arguments.setting:
         asked = json.loads(arguments.setting)
         with console.results_only():
@@ -51,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
                 asked["device"],
                 tuple(catalogue.layers.values()),
                 check_options(spec.options, usual | asked["options"], f"Model {spec.id}"),
-                lambda: benchmark.load_pictures(catalogue, place),
+                lambda: benchmark.load_images(catalogue, place),
                 settings.get("confidence"),
                 settings.get("iou"),
                 asked["seconds"],
@@ -60,10 +63,15 @@ def run(arguments: argparse.Namespace) -> int:
         return cli.DONE
     sizes = _sizes(spec, arguments.imgsz)
     with console.results_only():
-        pictures = len(benchmark.load_pictures(catalogue, place))
-        devices = {"cpu": "", **dict(spec.devices() if spec.devices else ())}
+        pictures = len(benchmark.load_images(catalogue, place))
+        found = registry.devices(catalogue, (spec,))
+        devices = {"cpu": "", **{device: name for _, device, name in found}}
     if arguments.device not in ("auto", *devices) and f"{arguments.device}:0" not in devices:
-        raise InputError(f"There is no device {arguments.device} here; give auto or one of {', '.join(devices)}")
+        raise InputError(
+            "There is no device {device} here; give auto or one of {devices}",
+            device=arguments.device,
+            devices=", ".join(devices),
+        )
     chosen = [*devices] if arguments.device == "auto" else [arguments.device]
     words = [f"--pictures={place}", *([f"--model={arguments.model}"] if arguments.model else [])]
     compared = Comparison(words, benchmark.settings(spec, chosen, sizes), seconds)
@@ -75,20 +83,22 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         emit(report.document())
     else:
-        report.say()
+        report.print()
     return cli.DONE if whole else cli.INTERRUPTED
 
 
 def _follow(compared: Comparison) -> bool:
-    """True where it came to its end, False where a person interrupted it."""
+    """Return False where the user interrupted it."""
 
-    def tell(done: int, of: int, row: Row) -> None:
-        remark(f"{done}/{of}  {row.setting}: " + (row.refused or f"{row.ms:.1f} ms, {row.rate:.1f} a second"))
+    def tell(done: int, of: int, row: SettingResult) -> None:
+        print_error(
+            f"{done}/{of}  {row.setting}: " + (row.refused or f"{row.median_ms:.1f} ms, {row.rate:.1f} per second")
+        )
 
     try:
         compared.run(tell)
     except KeyboardInterrupt:
-        remark("bearing-inspector: interrupted")
+        print_error("bearing-inspector: interrupted")
         return False
     return True
 
@@ -98,28 +108,28 @@ def _sizes(spec: ModelSpec, text: str | None) -> list[int | None]:
         return [None]
     option = next((option for option in spec.options if option.key == "imgsz"), None)
     if option is None:
-        raise InputError(f"--imgsz means nothing to the model {spec.id}; leave it out")
+        raise InputError("the model {id} has no option --imgsz; leave it out", id=spec.id)
     return list(dict.fromkeys(options.check(option, part.strip()) for part in text.split(",")))
 
 
 def _samples() -> str:
     folder = paths.sample_data()
     if folder is None:
-        raise InputError("No sample pictures came with this program; give a folder with --pictures")
+        raise InputError("This program has no sample images; choose a folder of images", cli_hint="--pictures")
     return str(folder)
 
 
 @dataclass(frozen=True)
 class _Report:
-    """What was measured, for people and for programs.
+    """The result, as a table or as JSON.
 
     Attributes:
-        devices: names of those beside the CPU.
+        devices: names of the devices besides the CPU.
         spec: id of the model's kind.
-        model: as it was named; empty: the default one.
-        usual: options of the model that hold without a flag.
-        place, pictures: where the pictures are from, and how many.
-        whole: False where it was interrupted.
+        model: as the user named it; empty: the default model.
+        usual: the model's options without flags.
+        place, pictures: folder of the images, and their number.
+        whole: False after an interruption.
     """
 
     compared: Comparison
@@ -132,14 +142,14 @@ class _Report:
     whole: bool
 
     def document(self) -> dict[str, Any]:
-        """For ``--json``; the keys are described in docs/using.md."""
+        """Return the JSON document that docs/using.md describes."""
         rows = self.compared.rows
         reference, best, fastest = (
             None if row is None else rows.index(row)
             for row in (self.compared.reference, self.compared.best, self.compared.fastest)
         )
         return {
-            "machine": asdict(Machine.this()) | {"devices": dict(self.devices)},
+            "machine": asdict(Machine.detect()) | {"devices": dict(self.devices)},
             "model": None if reference is None else _of(rows[reference].info, "file", "sha256", "architecture"),
             "pictures": {"source": self.place, "count": self.pictures},
             "seconds": self.compared.seconds,
@@ -151,42 +161,42 @@ class _Report:
             "fastest": fastest,
         }
 
-    def _plain(self, row: Row) -> dict[str, Any]:
+    def _plain(self, row: SettingResult) -> dict[str, Any]:
         told: dict[str, Any] = {"device": row.setting.device, "options": dict(row.setting.options)}
         told |= {"flags": self._flags(row.setting), "refused": row.refused or None, "measured": row.measured}
         if row.measured:
             told |= _of(row.info, "runtime", "imgsz")
-            told |= {"open_ms": row.open_ms, "ms": row.ms, "ms_95": row.ms_95, "pictures_per_second": row.rate}
-            told |= {"at_once": row.at_once, "memory_mb": row.memory_mb}
+            told |= {"open_ms": row.open_ms, "ms": row.median_ms, "ms_95": row.p95_ms, "pictures_per_second": row.rate}
+            told |= {"at_once": row.concurrent_images, "memory_mb": row.memory_mb}
             told |= {"agreement": asdict(self.compared.agreement(row))}
         return told
 
-    def say(self) -> None:
-        """A table on stdout, and which setting to take."""
-        machine, reference = Machine.this(), self.compared.reference
-        say(f"{machine.cpu}, {machine.cores} cores, {machine.memory_gb:g} GiB")
+    def print(self) -> None:
+        """Print a table and the recommended setting to stdout."""
+        machine, reference = Machine.detect(), self.compared.reference
+        print_line(f"{machine.cpu}, {machine.cores} cores, {machine.memory_gb:g} GiB")
         for device, name in self.devices.items():
-            say(f"{device}: {name}")
-        say(f"{machine.system}; {', '.join(f'{name} {version}' for name, version in machine.versions.items())}")
+            print_line(f"{device}: {name}")
+        print_line(f"{machine.system}; {', '.join(f'{name} {version}' for name, version in machine.versions.items())}")
         if reference is None:
-            say("Nothing was measured")
+            print_line("Nothing was measured")
             return
         info = reference.info
         name = " ".join(filter(None, (info["file"] or self.spec, f"({info['architecture']})")))
-        say(f"{name}, {self.pictures} pictures of {self.place}")
-        say()
+        print_line(f"{name}, {self.pictures} images of {self.place}")
+        print_line()
         self._table(reference)
         reasons: dict[str, list[str]] = {}
         for row in self.compared.rows:
             if row.refused:
                 reasons.setdefault(row.refused, []).append(str(row.setting))
         for reason, refused in reasons.items():
-            say(f"Not possible: {', '.join(refused)}: {reason}")
+            print_line(f"Not possible: {', '.join(refused)}: {reason}")
         if not self.whole:
-            say("Interrupted: what was not measured is missing")
+            print_line("Interrupted: the remaining settings were not measured")
         self._advise(reference)
 
-    def _table(self, reference: Row) -> None:
+    def _table(self, reference: SettingResult) -> None:
         measured = [row for row in self.compared.rows if row.measured]
         keys = [key for key in reference.setting.options if key != "imgsz"]
         headers = ["device", *keys, "imgsz", "open s", "ms", "95 % ms", "a second", "at once", "MB", "same defects"]
@@ -194,29 +204,29 @@ class _Report:
         for row in measured:
             found, options = self.compared.agreement(row), row.setting.options
             line = [row.setting.device, *(options[key] for key in keys), str(row.info["imgsz"] or "-")]
-            line += [f"{row.open_ms / 1000:.2f}", f"{row.ms:.1f}", f"{row.ms_95:.1f}", f"{row.rate:.1f}"]
-            line += [str(row.at_once), f"{row.memory_mb:.0f}", f"{found.same:.1%}"]
+            line += [f"{row.open_ms / 1000:.2f}", f"{row.median_ms:.1f}", f"{row.p95_ms:.1f}", f"{row.rate:.1f}"]
+            line += [str(row.concurrent_images), f"{row.memory_mb:.0f}", f"{found.same:.1%}"]
             line += [f"{found.mask_iou:.3f}", f"{found.box_px:.2f}", f"{found.score:.4f}"]
             lines.append(line)
         console.table([*headers, "mask IoU", "box px", "score"], lines)
-        say()
+        print_line()
 
-    def _advise(self, reference: Row) -> None:
+    def _advise(self, reference: SettingResult) -> None:
         best, fastest = self.compared.best, self.compared.fastest
         assert best is not None and fastest is not None
-        say()
+        print_line()
         if not self.whole:
-            say("Of what was measured until then:")
-        say(f"Best: {best.setting}, {best.rate:.1f} pictures a second with the results of {reference.setting}")
-        say(f"  {self._command(best.setting)}")
+            print_line("Of what was measured until then:")
+        print_line(f"Best: {best.setting}, {best.rate:.1f} images per second with the results of {reference.setting}")
+        print_line(f"  {self._command(best.setting)}")
         if fastest is not best:
             cost = self.compared.agreement(fastest)
-            say(
-                f"Fastest: {fastest.setting}, {fastest.rate:.1f} pictures a second; {cost.same:.1%} of the defects are "
+            print_line(
+                f"Fastest: {fastest.setting}, {fastest.rate:.1f} images per second; {cost.same:.1%} of the defects are "
                 f"the same, masks overlap by {cost.mask_iou:.3f} at least, boxes differ by {cost.box_px:.2f} px at "
                 f"most, scores by {cost.score:.4f}"
             )
-            say(f"  {self._command(fastest.setting)}")
+            print_line(f"  {self._command(fastest.setting)}")
 
     def _command(self, setting: Setting) -> str:
         words = ["bearing-inspector", "inspect", "SOURCE", *self._flags(setting)]

@@ -1,4 +1,4 @@
-"""``cameras``: the devices that the sources find at this computer."""
+"""``bearing-inspector cameras``: list the devices that the sources find."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import argparse
 
 from inspector import registry
 from inspector.cli import console
-from inspector.domain import InspectorError
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -14,21 +13,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    found = []
-    for spec in registry.load().sources.values():
-        try:
-            devices = spec.devices() if spec.devices is not None else ()
-        except (InspectorError, OSError) as error:
-            console.remark(f"{spec.title.en}: {error}")
-            continue
-        found += [{"address": address, "name": name, "source": spec.id} for address, name in devices]
+    catalogue = registry.load()
+    devices = registry.devices(catalogue, tuple(catalogue.sources.values()), console.print_error)
+    found = [{"address": address, "name": name, "source": id} for id, address, name in devices]
     if arguments.json:
         console.emit({"cameras": found})
     elif found:
         console.table(("CAMERA", "NAME"), [(row["address"], row["name"]) for row in found])
     else:
-        console.say(
-            "No camera found at this computer. If there is one, check that it is plugged in, that no other program "
-            "uses it and that you may use it; a network camera is given by its address, such as rtsp://…"
+        console.print_line(
+            "No camera found. Check that it is connected, that no other program uses it, and that you have access. "
+            "Give a network camera by its address, e.g. rtsp://…"
         )
     return 0

@@ -1,4 +1,4 @@
-"""``bearing-inspector doctor``: what this machine can do, each thing tried for real."""
+"""``bearing-inspector doctor``: run diagnostics that exercise each part for real."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``bearing-inspector export-model``: write a model for another runtime."""
+"""``bearing-inspector export-model``: export a model for another runtime."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 
 from inspector import registry
 from inspector.cli import console, models, options
-from inspector.cli.console import emit, say
-from inspector.domain import InputError
+from inspector.cli.console import emit, print_line
+from inspector.domain import InputError, quote
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -19,8 +19,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.usage = f"%(prog)s best.pt --format {formats} [options]"
     add = parser.add_argument
     add("model", metavar="FILE|NAME", help="weights file (best.pt) or the name of a bundled model")
-    add("--format", required=True, metavar=formats, help="what is written")
-    add("--output", type=Path, metavar="FILE", help="where to; openvino writes a folder (default: beside the model)")
+    add("--format", required=True, metavar=formats, help="target format")
+    add("--output", type=Path, metavar="FILE", help="target; openvino writes a folder (default: next to the model)")
     add("--json", action="store_true", help="print one JSON document on stdout")
     declared = {option.key: option for spec in able for option in spec.export_options}
     options.add_flags(parser, list(declared.values()))
@@ -30,11 +30,15 @@ def run(arguments: argparse.Namespace) -> int:
     catalogue: registry.Registry = arguments.catalogue
     spec, weights = models.find(catalogue, arguments.model)
     if spec.export is None:
-        raise InputError(f"{spec.title.en} cannot be written in another format; give another model")
+        raise InputError("{model} cannot be exported; choose another model", model=spec.title.en)
     if arguments.format not in spec.export_formats:
-        raise InputError(f"--format {arguments.format!r} is not one of {', '.join(spec.export_formats)}")
+        raise InputError(
+            "--format {format} is not one of {export_formats}",
+            format=quote(arguments.format),
+            export_formats=", ".join(spec.export_formats),
+        )
     if arguments.output is None and arguments.model in spec.bundled:
-        raise InputError(f"{arguments.model} ships with the program; say with --output where its copy shall lie")
+        raise InputError("{model} ships with the program; choose where its copy goes (--output)", model=arguments.model)
     given = options.given(arguments, spec.export_options)
     output = None if arguments.output is None else arguments.output.absolute()
     layers = tuple(catalogue.layers.values())
@@ -44,6 +48,6 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         emit({"output": str(written), "format": arguments.format, "report": found})
     else:
-        for line in (*found, f"Saved as {written}"):
-            say(line)
+        for line in (f"Saved as {written}", *found):
+            print_line(line)
     return 0

@@ -1,4 +1,4 @@
-"""``history``: find, show, export and remove what was inspected before."""
+"""``history``: search, show, export and purge earlier inspections."""
 
 from __future__ import annotations
 
@@ -12,15 +12,21 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from inspector import cli, i18n, jobs, registry
+from inspector import cli, i18n, registry
+from inspector.api import Scope
 from inspector.cli import console
-from inspector.domain import InputError
+from inspector.domain import InputError, quote, spreadsheet_text
 from inspector.history import History, Query
-from inspector.paths import publish, temporary_beside, unused_path
-from inspector.replay import replay
+from inspector.history.periods import to_local_time
+from inspector.jobs.build import default_output
+from inspector.jobs.options import plugin_options, saved_options
+from inspector.reexport import scope as scopes
+from inspector.reexport.frame_finder import FrameFinder
+from inspector.reexport.reexport import reexport
 from inspector.settings import Settings
+from inspector.system.paths import publish, temporary_beside, unused_path
 
-_MOST_NAMED = 10  # pictures that cannot be read again
+_MOST_NAMED = 10  # images that cannot be read again, listed by name
 
 _CSV_COLUMNS = (
     *("id", "run", "title", "number", "time", "name", "path", "index", "seconds", "width", "height", "verdict"),
@@ -32,20 +38,20 @@ _CSV_COLUMNS = (
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the sub-commands."""
     commands = parser.add_subparsers(dest="action", required=True, metavar="search|show|export|purge")
-    search = commands.add_parser("search", help="list inspections, the newest first")
+    search = commands.add_parser("search", help="list inspections, newest first")
     _add_filters(search)
-    search.add_argument("--limit", type=int, default=50, help="how many to list at most (default: 50)")
-    show = commands.add_parser("show", help="show all about one inspection")
-    show.add_argument("id", type=int, metavar="ID", help="its number in the first column of history search")
-    export = commands.add_parser("export", help="write inspections to a file or with exporters, the oldest first")
+    search.add_argument("--limit", type=int, default=50, help="maximum number to list (default 50)")
+    show = commands.add_parser("show", help="show all details of an inspection")
+    show.add_argument("id", type=int, metavar="ID", help="id, the first column of history search")
+    export = commands.add_parser("export", help="export inspections, oldest first")
     way = export.add_mutually_exclusive_group(required=True)
     way.add_argument("--to", type=Path, metavar="FILE", help="a new file: .jsonl or .csv")
-    way.add_argument("--export", metavar="LIST", help="what is written, such as xlsx,images; see inspect --help")
+    way.add_argument("--export", metavar="LIST", help="comma-separated exporters, e.g. xlsx,images; see inspect --help")
     export.add_argument("--output", type=Path, metavar="DIR", help="folder for --export (default: a new one)")
     _add_filters(export)
-    purge = commands.add_parser("purge", help="remove old inspections for good")
-    purge.add_argument("--before", required=True, metavar="DATE", help="remove what is older than this")
-    purge.add_argument("--yes", action="store_true", help="remove; without it only their number is told")
+    purge = commands.add_parser("purge", help="delete old inspections permanently")
+    purge.add_argument("--before", required=True, metavar="DATE", help="delete inspections older than this")
+    purge.add_argument("--yes", action="store_true", help="delete; without this flag only the number is shown")
     for command in (search, show, export, purge):
         command.add_argument("--json", action="store_true", help="print one JSON document")
 
@@ -57,14 +63,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _add_filters(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--since", metavar="DATE", help="from this day or time on, such as 2026-11-22 or 2026-11-22T14:30"
-    )
-    parser.add_argument("--until", metavar="DATE", help="up to the end of this day, or before this time")
+    parser.add_argument("--since", metavar="DATE", help="from this day or time on, e.g. 2026-11-22 or 2026-11-22T14:30")
+    parser.add_argument("--until", metavar="DATE", help="until the end of this day, or before this time")
     parser.add_argument("--verdict", type=str.upper, choices=("OK", "WARN", "NG", "SKIPPED"))
     parser.add_argument("--label", help="class name of a defect")
     parser.add_argument("--model", help="file name of the model, or the beginning of its SHA-256")
-    parser.add_argument("--file", help="file name or path; * and ? stand for anything")
+    parser.add_argument("--file", help="file name or path; * and ? are wildcards")
     parser.add_argument("--text", help="part of a file name, path, class name, reason code or title")
     parser.add_argument("--run", type=int, metavar="ID", help="id of a run")
 
@@ -79,30 +83,32 @@ def _query(arguments: argparse.Namespace, **more: Any) -> Query:
 
 
 def parse_date(text: str, option: str, end: bool = False) -> datetime:
-    """An ISO date or date and time, as local time where it names no zone.
+    """Parse an ISO date or date and time; local time unless it names a zone.
 
     Args:
-        text: such as ``2026-11-22`` or ``2026-11-22T14:30``.
+        text: ``2026-11-22`` or ``2026-11-22T14:30``.
         option: for the error message.
         end: a date without time means the end of that day instead of its beginning.
 
     Raises:
-        InputError: it is no such date.
+        InputError: not a date.
     """
     try:
         moment = datetime.fromisoformat(text.strip())
         if end and moment.time() == datetime.min.time() and not any(mark in text for mark in ":T "):
             moment += timedelta(days=1)
-        return moment.astimezone()
-    except (ValueError, OverflowError, OSError):
+        return to_local_time(moment)
+    except (ValueError, OverflowError):
         raise InputError(
-            f"{option}: {text!r} is not a date; write it as 2026-11-22, or as 2026-11-22T14:30 with the time"
+            "{option}: {text} is not a date; write it as 2026-11-22, or as 2026-11-22T14:30 with the time",
+            option=option,
+            text=quote(text),
         ) from None
 
 
 def _search(arguments: argparse.Namespace) -> None:
     if arguments.limit < 1:
-        raise InputError(f"--limit must be a whole number from 1, not {arguments.limit}")
+        raise InputError("--limit must be a whole number from 1, not {limit}", limit=arguments.limit)
     query = _query(arguments, limit=arguments.limit)
     with History.open() as history:
         entries = history.search(query).entries
@@ -111,7 +117,7 @@ def _search(arguments: argparse.Namespace) -> None:
         console.emit({"found": found, "inspections": [asdict(entry) for entry in entries]})
         return
     if not entries:
-        console.say("Nothing in the history matches.")
+        console.print_line("Nothing in the history matches.")
         return
     console.table(
         ("ID", "Time", "Verdict", "Name", "Index", "Defects", "Labels", "Model", "Run"),
@@ -120,23 +126,26 @@ def _search(arguments: argparse.Namespace) -> None:
                 entry.id,
                 _local(entry.time),
                 entry.verdict or "skipped",
-                _line(entry.name),
+                entry.name,
                 "" if entry.index is None else entry.index,
                 "" if entry.verdict is None else entry.defects,
-                _line(", ".join(entry.labels) or entry.skipped or ""),
-                _line(entry.model),
+                ", ".join(entry.labels) or entry.skipped or "",
+                entry.model,
                 entry.run,
             )
             for entry in entries
         ],
     )
     if found > len(entries):
-        console.remark(f"{len(entries)} of {found} are listed; --limit lists more.")
+        console.print_error(f"{len(entries)} of {found} are listed; use --limit to list more.")
 
 
 def _show(arguments: argparse.Namespace) -> None:
     with History.open() as history:
         record = history.get(arguments.id)
+        events, part = history.events(record["run"]), history.part_of(arguments.id)
+    record |= {"events": [asdict(event) for event in events]}
+    record["part_record"] = None if part is None else part.record()
     if arguments.json:
         console.emit(record)
         return
@@ -151,6 +160,11 @@ def _show(arguments: argparse.Namespace) -> None:
         "Size": None if record["width"] is None else f"{record['width']} x {record['height']} px",
         "Verdict": record["verdict"] or f"skipped: {record['skipped']}",
         "Reasons": "; ".join(reasons) or None,
+        "Part": None if part is None else f"{part.id}, view {record['part']['view']}",
+        "Part verdict": None if part is None else "; ".join((part.verdict.status, *i18n.part_reasons(part, "en"))),
+        "Lot": record["lot"],
+        "Operator": record["operator"],
+        "Station": record["station"],
         "Model": " ".join(filter(None, (record["model"]["file"], record["model"]["sha256"][:12]))) or None,
         "Thresholds": None
         if record["confidence"] is None
@@ -161,14 +175,20 @@ def _show(arguments: argparse.Namespace) -> None:
     }
     for name, value in lines.items():
         if value is not None:
-            console.say(f"{name + ':':<14}{_line(str(value))}")
+            console.print_line(f"{name + ':':<14}{value}")
+    if events:
+        console.print_line()
+        console.table(
+            ("Event of the run", "Until", "What", "Message"),
+            [(_local(e.time), _local(e.until) if e.until else "", e.kind, e.message) for e in events],
+        )
     if record["detections"]:
-        console.say()
+        console.print_line()
         console.table(
             ("Label", "Score", "x1", "y1", "x2", "y2", "Area px²", "Length px"),
             [
                 (
-                    _line(d["label"]),
+                    d["label"],
                     f"{d['score']:.3f}",
                     *(f"{value:.1f}" for value in d["box"]),
                     "" if d["area_px"] is None else d["area_px"],
@@ -191,40 +211,44 @@ def _export(arguments: argparse.Namespace) -> int:
 def _export_again(arguments: argparse.Namespace) -> int:
     from tqdm import tqdm
 
-    from inspector.history.listing import Listing, Sort
-
     catalogue = registry.load()
-    settings = Settings.load(jobs.plugin_options(catalogue))
+    settings = Settings.load(plugin_options(catalogue))
     specs = [catalogue.exporter(id) for id in dict.fromkeys(part.strip() for part in arguments.export.split(","))]
-    chosen = [(spec, jobs.kept(settings, spec.id, spec.options)) for spec in specs]
-    wanted: Path = (arguments.output or jobs.default_output(settings, "history")).absolute()
-    with Listing() as listing:
-        ids = list(dict.fromkeys(listing.keys(_query(arguments), Sort("time"))[:, 0].tolist()))
+    chosen = [(spec, saved_options(settings, spec.id, spec.options)) for spec in specs]
+    wanted: Path = (arguments.output or default_output(settings, "history")).absolute()
+    query, language = _query(arguments), i18n.language(settings.get("language"))
+    ids = _ids(query)
     if not ids:
         raise InputError("Nothing in the history matches; nothing is exported")
-    bar = tqdm(total=len(ids), unit="picture", disable=True if arguments.json else None, file=sys.stderr, leave=False)
-    with History.open() as history, jobs.FrameFinder(catalogue) as finder, console.results_only(), bar:
+    bar = tqdm(total=len(ids), unit="image", disable=True if arguments.json else None, file=sys.stderr, leave=False)
+    with History.open() as history, FrameFinder(catalogue) as finder, console.results_only(), bar:
         runs = history.runs_of(ids)
         outputs = {run.id: run.output for run in runs}
-        result = replay(
+        scope = scopes.scope_of(history, query, ids, runs, language)
+        result = reexport(
             history.records_of(ids),
             runs,
             chosen,
             wanted if not wanted.is_dir() or not any(wanted.iterdir()) else unused_path(wanted),
             lambda record: finder.find(record, outputs[record["run"]]),
-            language=i18n.language(settings.get("language")),
+            language=language,
+            scope=scope,
             progress=lambda done: bar.update(done - bar.n),
+            part_of=history.part_of,
         )
     for sentence in (*result.problems, *result.missing[:_MOST_NAMED]):
-        console.remark(f"bearing-inspector: {_line(sentence)}")
+        console.print_failure(sentence)
     if len(result.missing) > _MOST_NAMED:
-        console.remark(f"bearing-inspector: pictures that cannot be read again, in all: {len(result.missing)}")
+        console.print_error(f"bearing-inspector: images that can no longer be read, in total: {len(result.missing)}")
     if arguments.json:
         files = [str(file) for file in result.files]
         told = {"missing": result.missing, "problems": result.problems}
-        console.emit({"exported": result.written, "folder": str(result.folder), "files": files, **told})
+        console.emit(
+            {"exported": result.written, "folder": str(result.folder), "files": files, **told, "scope": asdict(scope)}
+        )
     else:
-        console.say(f"Inspections written to {result.folder}: {result.written}")
+        console.print_line(f"Inspections written to {result.folder}: {result.written}")
+        console.print_line(_covers(scope))
     return cli.PART_FAILED if result.problems or result.missing else cli.DONE
 
 
@@ -233,25 +257,47 @@ def _export_file(arguments: argparse.Namespace) -> None:
     writers = {".jsonl": _write_jsonl, ".csv": _write_csv}
     write = writers.get(target.suffix.lower())
     if write is None:
-        raise InputError(f"--to: {target.name} must end in .jsonl or .csv")
+        raise InputError("--to: {target} must end in .jsonl or .csv", target=target.name)
     if target.exists():
-        raise InputError(f"--to: {target} exists already; give another name")
+        raise InputError("--to: {target} already exists; give another name", target=target)
     query = _query(arguments, order="oldest")
     temporary: Path | None = None
     try:
         temporary = temporary_beside(target)
         with History.open() as history:
-            written = write(temporary, history.records(query))
+            ids = _ids(query)
+            runs = history.runs_of(ids)
+            scope = scopes.scope_of(history, query, ids, runs, "en")
+            written = write(temporary, history.records_of(ids))
         target = publish(temporary, target)
+        scopes.write_scope(target.with_name(f"{target.name}.scope.json"), scope, runs)
     except OSError as error:
-        raise InputError(f"--to: {target} cannot be written ({error.strerror}); choose another folder") from None
+        raise InputError(
+            "--to: {target} cannot be written ({reason}); choose another folder", target=target, reason=error.strerror
+        ) from None
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
     if arguments.json:
-        console.emit({"exported": written, "file": str(target)})
+        console.emit({"exported": written, "file": str(target), "scope": asdict(scope)})
     else:
-        console.say(f"Inspections written to {target}: {written}")
+        console.print_line(f"Inspections written to {target}: {written}")
+        console.print_line(_covers(scope))
+
+
+def _ids(query: Query) -> list[int]:
+    from inspector.history.listing import Listing, Sort
+
+    with Listing() as listing:
+        ids: list[int] = listing.keys(query, Sort("time"), whole=True)[:, 0].tolist()
+    return ids
+
+
+def _covers(scope: Scope) -> str:
+    part = f"{scope.inspections} of {scope.total} inspections of {scope.runs} run{'s' * (scope.runs != 1)}"
+    if scope.parts != scope.inspections:
+        part = f"{scope.parts} parts, {part}"
+    return f"They are {part}: {scope.filter}"
 
 
 def _write_jsonl(path: Path, records: Iterable[dict[str, Any]]) -> int:
@@ -268,7 +314,7 @@ def _write_csv(path: Path, records: Iterable[dict[str, Any]]) -> int:
         writer.writerow(_CSV_COLUMNS)
         number = 0
         for number, record in enumerate(records, 1):  # noqa: B007 - counted
-            writer.writerow(_cell(value) for value in _csv_row(record))
+            writer.writerow(spreadsheet_text(v) if isinstance(v, str) else v for v in _csv_row(record))
     return number
 
 
@@ -286,11 +332,6 @@ def _csv_row(record: dict[str, Any]) -> Iterator[Any]:
     return ((derived if column in derived else record)[column] for column in _CSV_COLUMNS)
 
 
-def _cell(value: Any) -> Any:
-    """A text that a spreadsheet would take for a formula gets an apostrophe before it."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
-
-
 def _purge(arguments: argparse.Namespace) -> None:
     before = parse_date(arguments.before, "--before")
     with History.open() as history:
@@ -298,17 +339,12 @@ def _purge(arguments: argparse.Namespace) -> None:
     if arguments.json:
         console.emit({"before": before.isoformat(), "count": count, "removed": bool(arguments.yes)})
     elif arguments.yes:
-        console.say(f"Inspections removed: {count}")
+        console.print_line(f"Inspections deleted: {count}")
     else:
-        console.say(
-            f"Inspections older than {_local(before.isoformat())}: {count}. To remove them for good, add --yes."
+        console.print_line(
+            f"Inspections older than {_local(before.isoformat())}: {count}. To delete them permanently, add --yes."
         )
 
 
 def _local(time: str) -> str:
-    return datetime.fromisoformat(time).astimezone().strftime("%Y-%m-%d %H:%M:%S")
-
-
-def _line(text: str) -> str:
-    """``text`` without control characters, which would disturb the terminal."""
-    return "".join(character if character.isprintable() else "�" for character in text)
+    return to_local_time(datetime.fromisoformat(time)).strftime("%Y-%m-%d %H:%M:%S")

@@ -11,9 +11,9 @@ from inspector.domain import InputError
 
 
 def add_flags(parser: argparse._ActionsContainer, options: Sequence[Option], prefix: str = "") -> None:
-    """One flag an option: ``--PREFIX.KEY VALUE``, or ``--PREFIX.KEY`` and ``--no-PREFIX.KEY`` for yes and no.
+    """Add a flag for each option: ``--PREFIX.KEY VALUE``, or ``--PREFIX.KEY`` and ``--no-PREFIX.KEY`` for booleans.
 
-    What is not given does not appear in the parsed arguments; see :func:`given`.
+    Flags that are not given do not appear in the parsed arguments; see :func:`given`.
     """
     for option in options:
         flag, title = _flag(option.key, prefix), _help(option)
@@ -27,7 +27,7 @@ def add_flags(parser: argparse._ActionsContainer, options: Sequence[Option], pre
 
 
 def given(arguments: argparse.Namespace, options: Sequence[Option], prefix: str = "") -> dict[str, Any]:
-    """The options that were given on the command line, each checked.
+    """Return the options given on the command line, each checked.
 
     Raises:
         InputError: for a refused value, naming the flag.
@@ -42,12 +42,11 @@ def given(arguments: argparse.Namespace, options: Sequence[Option], prefix: str 
 
 
 def check(option: Option, value: Any, prefix: str = "") -> Any:
-    """``value`` as the option takes it; InputError, naming the flag, where it does not."""
+    """Return the checked value; raise InputError with the name of the flag where it is refused."""
     try:
         return option.check(value)
     except InputError as error:
-        sentence = str(error).removeprefix(option.key)  # it begins with the key
-        raise InputError(f"--{_flag(option.key, prefix)}{sentence}") from None
+        raise InputError(error.message.with_parameters(key=f"--{_flag(option.key, prefix)}")) from None
 
 
 def _flag(key: str, prefix: str) -> str:

@@ -1,4 +1,4 @@
-"""``plugins``: what is there, what works; installing, removing, switching on and off, starting a new one."""
+"""``bearing-inspector plugins``: list, check, install, remove, enable, disable and create plugins."""
 
 from __future__ import annotations
 
@@ -18,26 +18,31 @@ def configure(parser: argparse.ArgumentParser) -> None:
     def action(name: str, text: str) -> argparse.ArgumentParser:
         added = actions.add_parser(name, help=text, description=text)
         added.add_argument("--json", action="store_true", help="print one JSON document")
-        for flag in ("--no-plugins", "--verbose"):  # the program's own flags may also stand at the end
+        for flag in ("--no-plugins", "--verbose"):  # the program's own flags are also accepted at the end
             added.add_argument(flag, action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
         return added
 
     action("list", "list all plugins with their state")
-    check = action("check", "try all plugins, or one that is not installed yet, in a process of its own")
+    check = action("check", "check all plugins, or one that is not installed yet, in a separate process")
     check.add_argument("path", nargs="?", type=Path, metavar="PATH", help="a .py, a folder, a .zip or a .whl")
-    check.add_argument("--here", type=Path, help=argparse.SUPPRESS)  # what the process of its own is called with
-    install = action("install", "install a plugin for this user; it runs with all your rights")
+    check.add_argument("--here", type=Path, help=argparse.SUPPRESS)  # internal: the separate process
+    install = action("install", "install a plugin for this user; it runs with your full permissions")
     install.add_argument("path", type=Path, metavar="PATH", help="a .py, a folder, a .zip or a py3-none-any wheel")
     for name, text in (
-        ("remove", "delete a plugin that was installed here"),
-        ("enable", "load a plugin again"),
-        ("disable", "leave a plugin out from the next start on"),
+        ("remove", "delete an installed plugin"),
+        ("enable", "enable a plugin"),
+        ("disable", "disable a plugin from the next start on"),
     ):
         action(name, text).add_argument("id", metavar="ID")
-    new = action("new", "write a plugin that works, to start from")
+    new = action("new", "create a plugin from a template")
     new.add_argument("kind", choices=KINDS, metavar="KIND", help=", ".join(KINDS))
     new.add_argument("name", metavar="NAME", help="lower case letters, digits and underscore")
-    new.add_argument("--folder", type=Path, default=Path(), metavar="DIR", help="where to write it; here by default")
+    new.add_argument(
+        "--folder", type=Path, default=Path(), metavar="DIR", help="target folder (default: the current one)"
+    )
+    new.add_argument(
+        "--layer", default="block", metavar="KIND", help="kind of a layer: " + ", ".join(registry.LAYER_KINDS)
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -60,7 +65,10 @@ def _check(arguments: argparse.Namespace) -> int:
     if not arguments.json:
         for record in faulty:
             if record.traceback:
-                console.remark(f"\n{record.id}:\n{record.traceback.rstrip()}")
+                console.print_error("")
+                console.print_error(f"{record.id}:")
+                for line in record.traceback.splitlines():
+                    console.print_error(line)
     return 1 if faulty else 0
 
 
@@ -92,9 +100,11 @@ def _install(arguments: argparse.Namespace) -> int:
         return 0
     manifest = installed.manifest
     instead = f", in place of {installed.replaced or 'an older one'}" if installed.replaced is not None else ""
-    console.say(f"Installed {manifest.id} {manifest.version}".rstrip() + f"{instead}: {installed.path}")
-    console.say(f"SHA-256 {installed.sha256}")
-    console.remark("A plugin runs with all your rights; keep only what you trust. Try it: plugins check")
+    console.print_line(f"Installed {manifest.id} {manifest.version}".rstrip() + f"{instead}: {installed.path}")
+    console.print_line(f"SHA-256 {installed.sha256}")
+    console.print_error(
+        "A plugin runs with your full permissions; keep only plugins you trust. Check it: plugins check"
+    )
     return 0
 
 
@@ -103,7 +113,7 @@ def _remove(arguments: argparse.Namespace) -> int:
     if arguments.json:
         console.emit({"id": arguments.id, "removed": str(place)})
     else:
-        console.say(f"Removed {place}")
+        console.print_line(f"Removed {place}")
     return 0
 
 
@@ -113,15 +123,15 @@ def _switch(arguments: argparse.Namespace) -> int:
     if arguments.json:
         console.emit({"id": arguments.id, "enabled": on})
     else:
-        console.say(f"{arguments.id} is {'on' if on else 'off'} from the next start on")
+        console.print_line(f"{arguments.id} is {'enabled' if on else 'disabled'} from the next start on")
     return 0
 
 
 def _new(arguments: argparse.Namespace) -> int:
-    place = registry.new(arguments.kind, arguments.name, arguments.folder)
+    place = registry.new(arguments.kind, arguments.name, arguments.folder, arguments.layer)
     if arguments.json:
         console.emit({"kind": arguments.kind, "id": arguments.name, "path": str(place)})
     else:
-        console.say(f"Wrote {place}")
-        console.remark(f"Try it: plugins check {place}; use it: plugins install {place}")
+        console.print_line(f"Wrote {place}")
+        console.print_error(f"Check it: plugins check {place}; install it: plugins install {place}")
     return 0

@@ -1,69 +1,76 @@
-"""What ``inspect`` prints on stdout while the run goes on."""
+"""Output of ``inspect`` on stdout during a run."""
 
 from __future__ import annotations
 
 import sys
 from dataclasses import asdict
+from typing import Any
 
 from inspector import i18n
 from inspector.cli import console
-from inspector.cli.console import remark
-from inspector.domain import Inspection, Skipped
+from inspector.cli.console import print_error
+from inspector.domain import Inspection, Part, Skipped, printable
 from inspector.engine import Run
 
 
 class Printer:
-    """Prints while the run goes on, on the thread that keeps the results.
+    """Prints results on the writer's thread.
 
-    Where stdout cannot be written any more (the reader has gone, the disk is full) the run does not suffer.
+    A closed pipe or a full disk behind stdout does not affect the run.
 
     Attributes:
-        refused: True where stdout could not be written though somebody wanted to read it.
+        refused: writing to stdout failed, other than by a closed pipe.
     """
 
     refused = False
 
-    def result(self, result: Inspection | Skipped) -> None:
-        """One result, once it is kept."""
+    def result(self, result: Inspection | Skipped | Part) -> None:
+        """Print one result that has been saved, or a part that is final."""
 
     def end(self, started: Run) -> None:
-        """The run has ended."""
+        """Print the summary of the run."""
 
     def _print(self, text: str) -> None:
         from tqdm import tqdm
 
         try:
-            with tqdm.external_write_mode(sys.stderr):  # the bar steps aside
+            with tqdm.external_write_mode(sys.stderr):  # hides the progress bar meanwhile
                 console.stdout().write(text)
                 console.stdout().flush()
-        except BrokenPipeError:
-            console.give_up()
         except OSError as error:
+            console.discard_stdout()
+            if console.reader_gone(error):
+                return
             self.refused = True
-            console.give_up()
-            remark(f"What is printed cannot be written ({error.strerror or error}); the run goes on")
+            print_error(f"Cannot write to stdout ({error.strerror or error}); the run continues without output")
 
 
 class TextPrinter(Printer):
-    """A line a still picture, and a line whenever the verdict of a stream changes."""
+    """Print one line for each still image, and one line whenever the verdict of a stream changes."""
 
     def __init__(self, language: str, quiet: bool) -> None:
         self._language, self._quiet = language, quiet
         self._stream: tuple[str, str] | None = None
 
-    def result(self, result: Inspection | Skipped) -> None:
+    def result(self, result: Inspection | Skipped | Part) -> None:
         if self._quiet or isinstance(result, Skipped):
             return
+        if isinstance(result, Part):
+            sentences = ["Part {id}, views: {views}"]
+            views = i18n.tr(sentences[0], self._language, id=result.id, views=", ".join(result.views))
+            reasons = "; ".join(i18n.part_reasons(result, self._language))
+            self._print(printable(f"{result.verdict.status:<5}{views}{'  ' if reasons else ''}{reasons}") + "\n")
+            return
         frame, status = result.frame, result.verdict.status
-        name = " ".join(frame.name.splitlines())
+        name = frame.name
         if frame.seconds is not None:
             if self._stream == (frame.name, status):
                 return
             self._stream = (frame.name, status)
             name += f" {frame.seconds:.2f} s"
         reasons = "; ".join(i18n.reason_text(reason, self._language) for reason in result.verdict.reasons)
-        notes = "".join(f" ({i18n.sentence(note, self._language)})" for note in frame.notes)
-        self._print(f"{status:<5}{name}{notes}{'  ' if reasons else ''}{reasons}\n")
+        notes = "".join(f" ({i18n.translate(note, self._language)})" for note in frame.notes)
+        self._print(printable(f"{status:<5}{name}{notes}{'  ' if reasons else ''}{reasons}") + "\n")
 
     def end(self, started: Run) -> None:
         if not started.ended:
@@ -71,21 +78,28 @@ class TextPrinter(Printer):
         counts = started.counts
         model = "" if started.model is None else started.model.file or started.model.architecture
         sentences = ["Inspected with {model}: {inspected}. OK: {ok}, WARN: {warn}, NG: {ng}, defects: {defects}"]
+        if started.job.parts is not None and not started.job.parts.single:
+            sentences += ["Parts: {parts}. OK: {parts_ok}, WARN: {parts_warn}, NG: {parts_ng}. Images: {inspected}"]
+        elif started.counts_frames:
+            sentences += ["Each frame counted as a part, since nothing says where a part begins"]
         sentences += ["Could not be read: {skipped}"] if counts.skipped else []
         sentences += ["Frames dropped: {dropped}"] if counts.dropped else []
         sentences += ["Saved in {output}"]
         values = {**asdict(counts), "model": model, "output": started.output}
-        self._print("".join(i18n.tr(sentence, self._language, **values) + "\n" for sentence in sentences))
+        self._print("".join(printable(i18n.tr(sentence, self._language, **values)) + "\n" for sentence in sentences))
 
 
 class JsonPrinter(Printer):
-    """One JSON document, written as the results come, so that memory stays flat."""
+    """Print one JSON document, written incrementally, so that memory stays flat."""
 
     def __init__(self) -> None:
         self._count = 0
+        self._parts: list[dict[str, Any]] = []
 
-    def result(self, result: Inspection | Skipped) -> None:
-        if isinstance(result, Skipped):
+    def result(self, result: Inspection | Skipped | Part) -> None:
+        if isinstance(result, Part):
+            self._parts.append(result.record())
+        if not isinstance(result, Inspection):
             return
         self._print(('{"inspections": [\n' if self._count == 0 else ",\n") + console.as_json(result.record()))
         self._count += 1
@@ -98,6 +112,7 @@ class JsonPrinter(Printer):
             "state": started.state,
             "output": str(started.output) if started.ended else None,
             "counts": asdict(started.counts),
+            **({"parts": self._parts} if self._parts else {}),
             "problems": problems,
             "files": [str(path) for path in started.files],
         }

@@ -1,4 +1,4 @@
-"""``bearing-inspector synthesize``: a data set of synthetic bearing pictures."""
+"""``bearing-inspector synthesize``: render a dataset of synthetic bearings."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import argparse
 import sys
 from pathlib import Path
 
-from inspector.cli.console import emit, say
+from inspector.cli.console import emit, print_line
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folder", type=Path, metavar="DIR", help="new folder for the data set")
-    parser.add_argument("--count", type=int, default=1200, metavar="N", help="number of pictures (default 1200)")
+    parser.add_argument("folder", type=Path, metavar="DIR", help="new folder for the dataset")
+    parser.add_argument("--count", type=int, default=1200, metavar="N", help="number of images (default 1200)")
     parser.add_argument(
         "--seed", type=int, default=0, metavar="N", help="the same seed gives the same bytes (default 0)"
     )
@@ -25,9 +25,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from tqdm import tqdm
 
-    from inspector.synthesis import synthesize
+    from inspector.datasets.synthetic import synthesize
 
-    with tqdm(total=arguments.count, unit="picture", disable=None, file=sys.stderr, leave=False) as bar:
+    with tqdm(total=arguments.count, unit="image", disable=None, file=sys.stderr, leave=False) as bar:
         summary = synthesize(
             arguments.folder,
             count=arguments.count,
@@ -49,6 +49,6 @@ def run(arguments: argparse.Namespace) -> int:
         )
     else:
         defects = sum(sum(kinds.values()) for kinds in summary.defects.values())
-        say(f"{summary.count} pictures with {defects} defects, {sum(summary.good.values())} of them good parts")
-        say(f"Saved in {summary.folder}; train with --data {summary.folder / 'data.yaml'}")
+        print_line(f"{summary.count} images with {defects} defects, {sum(summary.good.values())} of them good parts")
+        print_line(f"Saved in {summary.folder}; train with --data {summary.folder / 'data.yaml'}")
     return 0

@@ -1,4 +1,4 @@
-"""``bearing-inspector validate``: measure a model on a data set."""
+"""``bearing-inspector validate``: evaluate a model on a dataset."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from inspector import cli, paths, registry
+from inspector import cli, registry
 from inspector.cli import console, models, options
-from inspector.cli.console import emit, remark, say
+from inspector.cli.console import emit, print_error, print_line
 from inspector.domain import InputError
+from inspector.system import paths
 
 _FIGURES = ("precision", "recall", "mAP50", "mAP50-95")
 
@@ -22,8 +23,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.usage = "%(prog)s --model best.pt --data D.yaml [options]"
     add = parser.add_argument
     add("--model", required=True, metavar="FILE|NAME", help="weights file (best.pt) or the name of a bundled model")
-    add("--data", type=Path, required=True, metavar="D.yaml", help="data set in YOLO's layout")
-    add("--output", type=Path, metavar="DIR", help="folder for figures and curves (default: a new one a run)")
+    add("--data", type=Path, required=True, metavar="D.yaml", help="dataset in YOLO's layout")
+    add("--output", type=Path, metavar="DIR", help="folder for metrics and curves (default: a new one for each run)")
     add("--json", action="store_true", help="print one JSON document on stdout")
     able = [spec for spec in catalogue.models.values() if spec.validate is not None]
     declared = {option.key: option for spec in able for option in spec.validate_options}
@@ -34,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
     catalogue: registry.Registry = arguments.catalogue
     spec, weights = models.find(catalogue, arguments.model)
     if spec.validate is None:
-        raise InputError(f"{spec.title.en} cannot be measured on a data set; give another model")
+        raise InputError("{model} cannot be evaluated on a dataset; choose another model", model=spec.title.en)
     given = options.given(arguments, spec.validate_options)
     output = (arguments.output or models.results_folder("validate", weights.stem)).absolute()
     layers = tuple(catalogue.layers.values())
@@ -50,16 +51,16 @@ def run(arguments: argparse.Namespace) -> int:
         _print(document)
     left_out = document.get("left_out", ())
     for sentence in left_out:
-        remark(f"Left out: {sentence}")
+        print_error(f"Left out: {sentence}")
     return cli.PART_FAILED if left_out else cli.DONE
 
 
 def _print(document: Mapping[str, Any]) -> None:
     rows = [("all", document["all"]), *((one["name"], one) for one in document["classes"])]
-    headers = ["Class", "Pictures", "Defects", *(f"{part} {key}" for part in ("Box", "Mask") for key in _FIGURES)]
+    headers = ["Class", "Images", "Defects", *(f"{part} {key}" for part in ("Box", "Mask") for key in _FIGURES)]
     console.table(headers, [[name, one["pictures"], one["instances"], *_figures(one)] for name, one in rows])
-    say(" ".join(f"{key} {value:.1f} ms" for key, value in document["ms"].items()) + " a picture")
-    say(f"Saved in {document['output']}")
+    print_line(" ".join(f"{key} {value:.1f} ms" for key, value in document["ms"].items()) + " per image")
+    print_line(f"Saved in {document['output']}")
 
 
 def _figures(one: Mapping[str, Any]) -> list[str]:

@@ -1,4 +1,4 @@
-"""What a run is asked to do, as a snapshot that survives JSON."""
+"""The job of a run: sources, model, thresholds, rules and exporters; convertible to JSON."""
 
 from __future__ import annotations
 
@@ -6,13 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from inspector.domain.calibration import Calibration
 from inspector.domain.errors import InputError
-from inspector.domain.verdict import Rules
+from inspector.domain.grouping import Grouping
+from inspector.domain.recipe import RecipeInfo
+from inspector.domain.rules import Rules
+from inspector.domain.texts import quote
+
+_FACTS = ("lot", "operator", "station")
 
 
 @dataclass(frozen=True)
 class Choice:
-    """A plugin's spec by id, with the options it is opened with."""
+    """Id of a plugin's spec, with the options to open it with."""
 
     id: str
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -20,18 +26,22 @@ class Choice:
 
 @dataclass(frozen=True)
 class Job:
-    """All that a run needs to know, as a snapshot: the same from the window, the command line and a recipe.
+    """The complete specification of a run, from the window, the command line or a recipe.
 
     Attributes:
         sources: inspected one after the other.
         model: id of the model spec with its options (``imgsz``, ``runtime`` …).
-        weights: file with the weights; None for a model that needs none.
+        weights: weights file; None for a model that needs none.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-        confidence: smallest score that counts, 0 to 1.
-        iou: largest overlap of two detections of one class, 0 to 1.
-        exporters: what is written.
+        confidence: confidence threshold, 0 to 1.
+        iou: NMS IoU, 0 to 1.
+        exporters: of the files to write.
         rules: limits for the verdict; None: any defect is NG.
-        language: ``en`` or ``zh``, for what exporters write for people.
+        language: of exported files, ``en`` or ``zh``.
+        recipe: the recipe that defines model, thresholds and rules; None if there is none.
+        parts: how images group into parts; None: each image is a part.
+        calibration: size of a pixel in mm; None: measures are in pixels only.
+        lot, operator, station: recorded with each result; "" if unknown.
     """
 
     sources: tuple[Choice, ...]
@@ -43,9 +53,22 @@ class Job:
     exporters: tuple[Choice, ...] = ()
     rules: Rules | None = None
     language: str = "en"
+    recipe: RecipeInfo | None = None
+    parts: Grouping | None = None
+    calibration: Calibration | None = None
+    lot: str = ""
+    operator: str = ""
+    station: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        return {
+        """Return the job for JSON (inverse of :meth:`from_json`)."""
+        followed: dict[str, Any] = {} if self.recipe is None else {"recipe": dict(vars(self.recipe))}
+        if self.parts is not None:
+            followed["parts"] = self.parts.to_json()
+        if self.calibration is not None:
+            followed["calibration"] = self.calibration.to_json()
+        followed |= {name: value for name in _FACTS if (value := getattr(self, name))}
+        return followed | {
             "sources": [{"id": c.id, "options": dict(c.options)} for c in self.sources],
             "model": {"id": self.model.id, "options": dict(self.model.options)},
             "weights": self.weights,
@@ -57,37 +80,53 @@ class Job:
             "language": self.language,
         }
 
+    def same_inspection(self, other: Job) -> bool:
+        """Whether model, thresholds, rules and calibration are equal, regardless of the sources."""
+        return _method(self) == _method(other)
+
     @classmethod
     def from_json(cls, data: object) -> Job:
-        """Read and check the form; ids and options are checked where they are used.
+        """Read a job and check its form; ids and options are checked when they are used.
 
         Raises:
-            InputError: naming the key that is missing or wrong.
+            InputError: a key is missing or wrong.
         """
         if not isinstance(data, Mapping):
             raise InputError("A job must be a JSON object")
         known = set(cls.__dataclass_fields__)
         if unknown := sorted(set(data) - known):
-            raise InputError(f"Unknown key in the job: {unknown[0]!r}; known are {', '.join(sorted(known))}")
+            raise InputError(
+                "Unknown key in the job: {unknown}; known are {known}",
+                unknown=quote(unknown[0]),
+                known=", ".join(sorted(known)),
+            )
 
         def choice(value: object, where: str) -> Choice:
             if not isinstance(value, Mapping) or not isinstance(value.get("id"), str):
-                raise InputError(f'Job: {where} must be {{"id": …, "options": {{…}}}}, not {value!r}')
+                raise InputError(
+                    'Job: {where} must be {{"id": …, "options": {{…}}}}, not {value}', where=where, value=quote(value)
+                )
             options = value.get("options", {})
             if not isinstance(options, Mapping):
-                raise InputError(f"Job: the options of {where} must be an object, not {options!r}")
+                raise InputError(
+                    "Job: the options of {where} must be an object, not {options}", where=where, options=quote(options)
+                )
             return Choice(value["id"], dict(options))
 
         def choices(key: str) -> tuple[Choice, ...]:
             rows = data.get(key, [])
             if not isinstance(rows, list):
-                raise InputError(f"Job: {key} must be a list, not {rows!r}")
+                raise InputError("Job: {key} must be a list, not {rows}", key=key, rows=quote(rows))
             return tuple(choice(row, key) for row in rows)
 
         weights, device = data.get("weights"), data.get("device", "auto")
         if not (weights is None or isinstance(weights, str)) or not isinstance(device, str):
             raise InputError("Job: weights and device must be texts")
-        rules = data.get("rules")
+        rules, recipe, parts = data.get("rules"), data.get("recipe"), data.get("parts")
+        calibration = data.get("calibration")
+        facts = {name: data.get(name) or "" for name in _FACTS}
+        if not all(isinstance(value, str) for value in facts.values()):
+            raise InputError("Job: {names} must be texts", names=", ".join(_FACTS))
         return cls(
             sources=choices("sources"),
             model=choice(data.get("model"), "model"),
@@ -98,15 +137,24 @@ class Job:
             exporters=choices("exporters"),
             rules=None if rules is None else Rules.from_json(rules),
             language="zh" if data.get("language") == "zh" else "en",
+            recipe=None if recipe is None else RecipeInfo.from_json(recipe),
+            parts=None if parts is None else Grouping.from_json(parts),
+            calibration=None if calibration is None else Calibration.from_json(calibration),
+            **facts,
         )
 
 
+def _method(job: Job) -> tuple[object, ...]:
+    rules = None if job.rules is None else job.rules.to_json()
+    return job.model.id, dict(job.model.options), job.weights, job.confidence, job.iou, rules, job.calibration
+
+
 def check_fraction(value: object, name: str) -> float:
-    """``value`` as a float from 0 to 1.
+    """Return ``value`` as a float from 0 to 1.
 
     Raises:
-        InputError: naming ``name`` and what came instead.
+        InputError: it is not; the message names ``name`` and the value.
     """
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-        raise InputError(f"{name} must be a number from 0 to 1, not {value!r}")
+        raise InputError("{name} must be a number from 0 to 1, not {value}", name=name, value=quote(value))
     return float(value)

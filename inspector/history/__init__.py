@@ -1,10 +1,11 @@
-"""The history: every run and every inspection with its detections, in one SQLite file that is never rewritten.
+"""The history: all runs and inspections with their detections, in one SQLite file.
 
-``database`` opens and migrates the file, ``search`` turns a query into SQL, ``store`` writes and reads. For the window
-``listing`` makes tables of any length and ``statistics`` adds up, each a ``reading`` of its own beside the writer.
+``database`` opens and migrates the file, ``query`` translates queries to SQL, ``rows`` converts its rows, ``store``
+writes and reads. For the window, ``listing`` provides tables of any length and ``statistics`` computes figures, each on
+a read-only connection of its own (``reader``).
 """
 
-from inspector.history.search import Entry, Page, Query, RunEntry
+from inspector.history.query import Entry, Event, Page, Query, RunEntry
 from inspector.history.store import INTERVAL, History
 
-__all__ = ["INTERVAL", "Entry", "History", "Page", "Query", "RunEntry"]
+__all__ = ["INTERVAL", "Entry", "Event", "History", "Page", "Query", "RunEntry"]

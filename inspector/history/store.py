@@ -1,70 +1,90 @@
-"""Writing to the history, a group of inspections at a time, and reading from it."""
+"""Writes to the history, in groups of inspections, and reads from it."""
 
 from __future__ import annotations
 
 import json
 import logging
-import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from inspector import __version__
-from inspector.domain import InputError, Inspection, Job, ModelInfo, Skipped
-from inspector.history.database import Claim, claimed, connect, guarded, storable, transaction
-from inspector.history.search import Entry, Page, Query, RunEntry, conditions, milliseconds
-from inspector.paths import history_file
+from inspector.domain import InputError, Inspection, Job, ModelInfo, OpenPart, Part, PartView, Skipped
+from inspector.domain.clock import local_time
+from inspector.history.database import (
+    PATIENCE,
+    RunLock,
+    busy_timeout,
+    connect,
+    file_errors,
+    is_run_alive,
+    row_errors,
+    to_utf8,
+    transaction,
+)
+from inspector.history.query import Event, Page, Query, RunEntry, conditions, milliseconds
+from inspector.history.rows import (
+    DETECTION,
+    SELECT_DETECTION,
+    SELECT_ENTRY,
+    SELECT_PART,
+    SELECT_RECORD,
+    SELECT_RUN,
+    NewInspection,
+    compact_json,
+    inspection_row,
+    messages_column,
+    method_of,
+    part_row,
+    skipped_row,
+    to_entry,
+    to_part,
+    to_record,
+    to_run_entry,
+    with_templates,
+)
+from inspector.system.paths import history_file
 
 logger = logging.getLogger(__name__)
 INTERVAL = 0.3
-"""Seconds that an inspection waits at most before it is on the disk, while the writer is busy or calls ``tick``."""
-_GROUP = 1000  # inspections that wait at most
-_STEP = 2000  # inspections removed at once, so that a purge never keeps a writer waiting for long
-_PART = 500  # inspections read at once
-
-_ENTRY = """SELECT inspection.id, inspection.run, number, inspection.time, name,
-    folder.path || ifnull(inspection.file, name), frame, seconds, width, height, verdict, skipped,
-    ifnull(labels, '[]'), ifnull(codes, '[]'), defects, largest_px, total_ms, title, model_file, inspection.at
-    FROM inspection INDEXED BY by_time LEFT JOIN folder ON folder.id = inspection.folder
-    LEFT JOIN finding ON finding.id = inspection.finding LEFT JOIN run ON run.id = inspection.run"""
-_RECORD = """SELECT inspection.id, run, number, inspection.time, inspection.name,
-    folder.path || ifnull(inspection.file, inspection.name) AS path, frame, seconds, width, height, verdict, skipped,
-    reasons, confidence, iou, read_ms, infer_ms, total_ms, title, model_file, model_sha256, architecture
-    FROM inspection LEFT JOIN folder ON folder.id = inspection.folder LEFT JOIN run ON run.id = inspection.run"""
-_DETECTION = """SELECT inspection, label, score, x1, y1, x2, y2, area_px, length_px, area_mm2, length_mm, rle
-    FROM detection"""
-_RUN = """SELECT id, title, started, ended, output, state, version, job, counts, model_file, model_sha256,
-    architecture, names, plugin, runtime, device, imgsz FROM run"""
-
-
-@dataclass(frozen=True)
-class _Waiting:
-    """An inspection ready to be written: the columns of its row but for folder and finding, which get ids."""
-
-    row: tuple[Any, ...]
-    folder: str | None
-    finding: tuple[str, str] | None
-    detections: tuple[tuple[Any, ...], ...] = ()
+"""Longest time that an inspection waits to be written, seconds, if ``flush_if_due`` is called often."""
+_GROUP = 1000  # most inspections that wait
+_RUN_PATIENCE = 1.0  # seconds that a run waits for another program before it is reported
+_PURGE_STEP = 2000  # inspections deleted per transaction, so that a purge never delays a writer for long
+_LARGEST = 2**63 - 1  # largest integer of SQLite
+_CHUNK = 500  # inspections read by one statement
+_PUT_PART = """INSERT INTO part (run, name, serial, lot, at, verdict, reasons, reason_views, views, expected, images)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (run, name) DO UPDATE SET serial = excluded.serial,
+    lot = excluded.lot, at = excluded.at, verdict = excluded.verdict, reasons = excluded.reasons,
+    reason_views = excluded.reason_views, views = excluded.views, expected = excluded.expected,
+    images = excluded.images"""
+# Parts that had views, of which none is left; a part without any image stays, since its trigger was missed.
+_DELETE_EMPTY_PARTS = """DELETE FROM part WHERE run = ? AND views != '[]'
+    AND NOT EXISTS (SELECT 1 FROM inspection WHERE inspection.part = part.id)"""
 
 
 class History:
-    """An open history. Opened, used and closed on one thread; open as many as there are threads and programs.
+    """An open history. Opened, used and closed on one thread; each thread and program opens its own.
 
-    What is added is written in groups: a kill or a power cut loses what waited, ``INTERVAL`` seconds of work at most.
+    Inspections are written in groups: a crash or a power cut loses those that wait, at most the last ``INTERVAL``
+    seconds.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._waiting: list[_Waiting] = []
-        self._claims: dict[int, Claim] = {}
+        self._waiting: list[NewInspection] = []
+        self._changes: list[tuple[str, tuple[int | str, ...]]] = []
+        self._parts: dict[tuple[int, str], OpenPart] = {}  # to be written
+        self._locks: dict[int, RunLock] = {}
         self._written = 0.0
+        self._methods: dict[int, dict[str, Any]] = {}  # by run; the rules of a run never change
         self._connection = connect(path)
         try:
-            with guarded(path):
+            with file_errors(path):
                 self._close_interrupted()
         except BaseException:
             self._connection.close()
@@ -72,22 +92,22 @@ class History:
 
     @classmethod
     def open(cls, path: Path | None = None) -> History:
-        """Open the user's history, or the one at ``path``; it is made if it is missing.
+        """Open the user's history, or the one at ``path``; create it if it is missing.
 
-        Runs whose program died are marked ``interrupted``.
+        Runs whose program was killed are marked ``interrupted``.
 
         Raises:
-            InputError: the file is damaged, newer than this program, or may not be written.
+            InputError: the file is damaged, newer than this program, or cannot be written.
         """
         return cls(path or history_file())
 
     def close(self) -> None:
-        """Write what waits, and close. A run that was not finished is ``interrupted`` from the next opening on."""
+        """Write waiting inspections and close. Unfinished runs are marked ``interrupted`` when it is opened next."""
         try:
             self.commit()
         finally:
-            for claim in self._claims.values():
-                claim.drop()
+            for lock in self._locks.values():
+                lock.release()
             self._connection.close()
 
     def __enter__(self) -> History:
@@ -99,224 +119,359 @@ class History:
     # writing
 
     def begin(self, job: Job, model: ModelInfo, title: str, output: Path | None, started: str) -> int:
-        """Keep that a run has begun at ``started`` (ISO 8601 with offset); returns its id."""
+        """Record the start of a run at ``started`` (ISO 8601 with offset); return its id."""
         columns = {
             "at": milliseconds(datetime.fromisoformat(started)),
             "started": started,
-            "title": storable(title),
-            "output": None if output is None else storable(str(output)),
+            "title": to_utf8(title),
+            "output": None if output is None else to_utf8(str(output)),
             "state": "running",
             "version": __version__,
-            "job": _json(job.to_json()),
+            "job": compact_json(job.to_json()),
             "counts": "{}",
-            "model_file": storable(model.file),
+            "model_file": to_utf8(model.file),
             "model_sha256": model.sha256.lower(),
             "architecture": model.architecture,
-            "names": _json(model.names),
+            "names": compact_json(model.names),
             "plugin": model.plugin,
             "runtime": model.runtime,
             "device": model.device,
             "imgsz": model.imgsz,
         }
         marks = ", ".join("?" * len(columns))
-        with guarded(self.path), transaction(self._connection):
+        with file_errors(self.path), transaction(self._connection):
             insert = f"INSERT INTO run ({', '.join(columns)}) VALUES ({marks}) RETURNING id"
             run = int(self._connection.execute(insert, tuple(columns.values())).fetchone()[0])
-            self._claims[run] = Claim(self.path, run)  # before anybody can see the run
+            self._locks[run] = RunLock(self.path, run)  # before other programs can see the run
         return run
 
     def add(self, run: int, inspection: Inspection) -> None:
-        """Keep an inspection; it is on the disk once ``pending`` is 0."""
-        record = inspection.record()
-        if not inspection.time:
-            inspection = replace(inspection, time=_now())
-        found = record["detections"]
-        areas = [d["area_px"] for d in found if d["area_px"] is not None]
-        folder, file = _place(inspection.frame.path, record["name"])
-        row = (
-            run,
-            inspection.number,
-            milliseconds(datetime.fromisoformat(inspection.time)),
-            inspection.time,
-            storable(record["name"]),
-            file,
-            *(record[key] for key in ("index", "seconds", "width", "height", "verdict")),
-            _json(record["reasons"]),
-            None,
-            inspection.confidence,
-            inspection.iou,
-            *(record["ms"][key] for key in ("read", "infer", "total")),
-            len(found),
-            max(areas, default=None),
-        )
-        labels = sorted({d["label"] for d in found})
-        codes = sorted({reason["code"] for reason in record["reasons"]})
-        self._put(_Waiting(row, folder, (_json(labels), _json(codes)), tuple(map(_detection_row, found))))
+        """Add an inspection; it is safe on disk once ``pending`` is 0."""
+        self._put(inspection_row(run, inspection))
 
-    def add_skipped(self, run: int, skipped: Skipped) -> None:
-        """Keep that a picture could not be read."""
-        moment = _now()
-        folder, file = _place(skipped.path, skipped.name)
-        at = milliseconds(datetime.fromisoformat(moment))
-        row = (run, None, at, moment, storable(skipped.name), file, *[None] * 5, "[]", storable(skipped.reason))
-        self._put(_Waiting((*row, *[None] * 5, 0, None), folder, None))
+    def add_skipped(self, run: int, skipped: Skipped, part: PartView | None = None) -> None:
+        """Add an image that could not be read; ``part`` is its place among the parts, if it has one."""
+        self._put(skipped_row(run, skipped, part))
+
+    def put_part(self, run: int, part: OpenPart) -> None:
+        """Write a part with the next group, as it then is; call it before its images are added."""
+        self._parts[run, part.id] = part
+
+    def add_event(self, run: int, kind: str, message: str, since: str, until: str = "") -> None:
+        """Write the beginning or the end of an alarm at once.
+
+        Args:
+            kind: code of the alarm, for example ``source``.
+            message: one sentence; identifies the event together with ``kind`` and ``since``.
+            since, until: ISO 8601 with offset; ``until`` is empty while the alarm is active.
+        """
+        values, parts = (run, kind, since, to_utf8(message)), messages_column([message])
+        with file_errors(self.path), transaction(self._connection):
+            change = "UPDATE event SET until = ? WHERE run = ? AND kind = ? AND time = ? AND message = ?"
+            if not self._connection.execute(change, (until or None, *values)).rowcount:
+                self._connection.execute(
+                    "INSERT INTO event (run, kind, time, message, at, until, messages) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    (*values, milliseconds(datetime.fromisoformat(since)), until or None, parts),
+                )
 
     @property
     def pending(self) -> int:
-        """Number of inspections that are not on the disk yet."""
-        return len(self._waiting)
+        """Number of changes that are not yet safe on disk."""
+        return len(self._waiting) + len(self._changes) + len(self._parts)
 
-    def tick(self) -> None:
-        """Write what has waited for ``INTERVAL``; call it a few times a second while there is nothing to add."""
+    def flush_if_due(self) -> None:
+        """Write waiting inspections if ``INTERVAL`` has passed; call it a few times per second while idle."""
         if time.monotonic() - self._written >= INTERVAL or len(self._waiting) >= _GROUP:
-            self.commit()
+            self.commit(_RUN_PATIENCE)
 
-    def commit(self) -> None:
-        """Write what waits, now.
-
-        Raises:
-            InspectorError: the disk is full or fails; what waits is kept for another try.
-        """
-        if self._waiting:
-            with guarded(self.path), transaction(self._connection):
-                self._write(self._waiting)
-            self._waiting.clear()
-        self._written = time.monotonic()
-
-    def finish(self, run: int, state: str, counts: Mapping[str, int]) -> None:
-        """Write what waits, and keep how the run ended: ``done``, ``stopped`` or ``failed``."""
-        self.commit()
-        with guarded(self.path):
-            self._connection.execute(
-                "UPDATE run SET state = ?, ended = ?, counts = ? WHERE id = ?", (state, _now(), _json(counts), run)
-            )
-        if run in self._claims:
-            self._claims.pop(run).drop()
-
-    def purge(self, before: datetime | None = None, run: int | None = None) -> int:
-        """Remove inspections (with their detections) for good, and give the space back to the disk.
+    def commit(self, patience: float = PATIENCE) -> None:
+        """Write waiting inspections now.
 
         Args:
-            before: only those older than this.
+            patience: seconds to wait for another program that holds the file.
+
+        Raises:
+            TryAgain: the file is held for longer, or the disk is full or fails; the inspections stay pending.
+        """
+        if self.pending:
+            with file_errors(self.path), busy_timeout(self._connection, patience), transaction(self._connection):
+                self._connection.executemany(
+                    _PUT_PART, [part_row(run, part.part(), part.expected) for (run, _), part in self._parts.items()]
+                )
+                for statement, values in self._changes:
+                    self._connection.execute(statement, values)
+                self._write(self._waiting)
+            self.discard()
+        self._written = time.monotonic()
+
+    def reopen(self, run: int, output: Path | None) -> None:
+        """Mark a run that is resumed as ``running``, and delete its entries of images that could not be read.
+
+        Raises:
+            InputError: there is no such run, or it is running or complete.
+        """
+        with file_errors(self.path), transaction(self._connection):
+            row = self._connection.execute("SELECT state FROM run WHERE id = ?", (run,)).fetchone()
+            if row is None:
+                raise InputError("The history has no run {run}", run=run, cli_hint="history search")
+            if row[0] == "running":
+                raise InputError("Run {run} is still running; it cannot be resumed", run=run)
+            if row[0] == "done":
+                raise InputError("Run {run} is complete; there is nothing to resume", run=run)
+            self._locks[run] = RunLock(self.path, run)
+            folder = None if output is None else to_utf8(str(output))
+            change = "UPDATE run SET state = 'running', ended = NULL, counts = '{}', output = ? WHERE id = ?"
+            self._connection.execute(change, (folder, run))
+            self._connection.execute("DELETE FROM inspection WHERE run = ? AND verdict IS NULL", (run,))
+            self._connection.execute("UPDATE part SET verdict = 'WARN', images = 0 WHERE run = ?", (run,))
+
+    def renumber(self, id: int, number: int) -> None:
+        """Change the number of an inspection of a resumed run, with the next group."""
+        self._changes.append(("UPDATE inspection SET number = ? WHERE id = ?", (number, id)))
+
+    def regroup(self, run: int, id: int, part: PartView) -> None:
+        """Change the part of an inspection of a resumed run, with the next group."""
+        change = "UPDATE inspection SET part = (SELECT id FROM part WHERE run = ? AND name = ?), view = ? WHERE id = ?"
+        self._changes.append((change, (run, to_utf8(part.id), to_utf8(part.view), id)))
+
+    def replace(self, id: int) -> None:
+        """Delete an inspection of a resumed run whose image has changed, with the next group."""
+        self._changes.append(("DELETE FROM inspection WHERE id = ?", (id,)))
+
+    def inspected(self, run: int) -> Iterator[tuple[int, str | None, str, int | None, float | None]]:
+        """Yield id, path, name, index and seconds of each inspection of ``run`` that has a verdict, by number."""
+        statement = """SELECT inspection.id, folder.path || ifnull(inspection.file, name), name, frame, seconds
+            FROM inspection LEFT JOIN folder ON folder.id = inspection.folder
+            WHERE run = ? AND verdict IS NOT NULL ORDER BY number, inspection.id"""
+        with file_errors(self.path):
+            yield from self._connection.execute(statement, (run,))
+
+    def discard(self) -> None:
+        """Discard waiting inspections and changes."""
+        self._waiting.clear()
+        self._changes.clear()
+        self._parts.clear()
+
+    def finish(self, run: int, state: str, counts: Mapping[str, int]) -> None:
+        """Write waiting inspections, and record the end of the run: ``done``, ``stopped`` or ``failed``."""
+        self.commit()
+        with file_errors(self.path):
+            self._connection.execute(_DELETE_EMPTY_PARTS, (run,))
+            self._connection.execute(
+                "UPDATE run SET state = ?, ended = ?, counts = ? WHERE id = ?",
+                (state, local_time(), compact_json(counts), run),
+            )
+        if run in self._locks:
+            self._locks.pop(run).release()
+
+    def purge(self, before: datetime | None = None, run: int | None = None) -> int:
+        """Delete inspections with their detections for good, and free the disk space.
+
+        Args:
+            before: only older ones.
             run: only those of this run.
 
         Returns:
-            How many inspections were removed.
+            Number of deleted inspections.
 
         Raises:
-            InputError: the run is at work, or nothing says what to remove.
+            InputError: the run is running, or neither argument is given.
         """
         if before is None and run is None:
             raise InputError("Say what to remove from the history: a date or a run")
         if run is not None and any(entry.state == "running" for entry in self.runs(run)):
-            raise InputError(f"Run {run} is still at work; stop it before it is removed")
+            raise InputError("Run {run} is still running; stop it before it is removed", run=run)
         removed = 0
-        with guarded(self.path):
+        with file_errors(self.path):
             condition, values = conditions(Query(until=before, run=run))
-            choose = f"SELECT id FROM inspection WHERE {condition} ORDER BY at LIMIT {_STEP}"
+            choose = f"SELECT id FROM inspection WHERE {condition} ORDER BY at LIMIT {_PURGE_STEP}"
             while True:
                 with transaction(self._connection):
                     step = self._connection.execute(f"DELETE FROM inspection WHERE id IN ({choose})", values)
                 removed += step.rowcount
-                if step.rowcount < _STEP:
+                if step.rowcount < _PURGE_STEP:
                     break
+            self._remove_empty_parts(before, run)
             self._remove_empty_runs(before, run)
-            self._give_space_back()
+            self._free_space()
         return removed
 
     # reading
 
     def search(self, query: Query) -> Page:
-        """One page of the inspections that ``query`` asks for. Only what is on the disk is found."""
+        """Return a page of the inspections that match; those that are still pending are not found.
+
+        Raises:
+            InputError: limit or offset is out of range.
+        """
         if query.limit < 1 or query.offset < 0:
-            raise InputError(f"limit must be from 1 and offset from 0, not {query.limit} and {query.offset}")
+            raise InputError(
+                "limit must be at least 1 and offset at least 0, not {limit} and {offset}",
+                limit=query.limit,
+                offset=query.offset,
+            )
         condition, values = conditions(query)
-        way = "DESC" if query.order == "newest" else "ASC"
-        statement = f"{_ENTRY} WHERE {condition} ORDER BY inspection.at {way}, inspection.id {way} LIMIT ? OFFSET ?"
-        with guarded(self.path):
-            rows = self._connection.execute(statement, (*values, query.limit + 1, query.offset)).fetchall()
+        direction = "DESC" if query.order == "newest" else "ASC"
+        order = f"inspection.at {direction}, inspection.id {direction}"
+        statement = f"{SELECT_ENTRY} WHERE {condition} ORDER BY {order} LIMIT ? OFFSET ?"
+        with file_errors(self.path):
+            one_more = min(query.limit, _LARGEST - 1) + 1
+            rows = self._connection.execute(statement, (*values, one_more, min(query.offset, _LARGEST))).fetchall()
         last = (rows[query.limit - 1][-1], rows[query.limit - 1][0]) if len(rows) > query.limit else None
-        return Page(tuple(_entry(row) for row in rows[: query.limit]), last)
+        with row_errors(self.path):
+            return Page(tuple(to_entry(row) for row in rows[: query.limit]), last)
 
     def count(self, query: Query) -> int:
-        """Number of inspections that ``query`` asks for on all pages."""
+        """Count the inspections that match on all pages."""
         condition, values = conditions(replace(query, after=None))
-        with guarded(self.path):
+        with file_errors(self.path):
             statement = f"SELECT count(*) FROM inspection INDEXED BY by_time WHERE {condition}"
             return int(self._connection.execute(statement, values).fetchone()[0])
 
     def get(self, id: int) -> dict[str, Any]:
-        """All about one inspection.
+        """Return the record of an inspection.
 
-        The keys are those of ``results.jsonl``, and ``id``, ``run``, ``title``, ``number``, ``time``, ``path``,
-        ``confidence``, ``iou`` and ``skipped``: why a picture was skipped; then most others are None.
+        The keys are those of ``results.jsonl`` (with the rules and recipe of its run), and ``id``, ``run``, ``title``,
+        ``number``, ``time``, ``path``, ``confidence``, ``iou``, ``grouped`` (its part may have several images) and
+        ``skipped``: the reason if the image could not be
+        read; most others are None then.
 
         Raises:
             InputError: there is no such inspection.
         """
-        if found := self._records([id]):
-            return found[0]
-        raise InputError(f"The history has no inspection {id}; find its number with: history search")
+        if abs(id) <= _LARGEST and (records := self._records([id])):
+            return records[0]
+        raise InputError("The history has no inspection {id}", id=id, cli_hint="history search")
+
+    def position(self, id: int) -> int:
+        """Return the position of an inspection in its run, from 0, counting images that could not be read."""
+        statement = """SELECT count(*) FROM inspection AS other, inspection AS this
+            WHERE this.id = ? AND other.run = this.run AND other.id < this.id"""
+        with file_errors(self.path):
+            return int(self._connection.execute(statement, (id,)).fetchone()[0])
 
     def records(self, query: Query) -> Iterator[dict[str, Any]]:
-        """All that ``query`` asks for on all pages from its first on, each as :meth:`get` returns it."""
-        page = self.search(replace(query, limit=_PART))
+        """Yield the records of all pages from the query's first on; see :meth:`get`."""
+        page = self.search(replace(query, limit=_CHUNK))
         while page.entries:
             yield from self._records([entry.id for entry in page.entries])
             if page.next is None:
                 return
-            page = self.search(replace(query, limit=_PART, offset=0, after=page.next))
+            page = self.search(replace(query, limit=_CHUNK, offset=0, after=page.next))
 
     def records_of(self, ids: Iterable[int]) -> Iterator[dict[str, Any]]:
-        """Those with these ids, in their order, each as :meth:`get` returns it; what was purged is left out."""
-        for some in _chunks(ids):
-            yield from self._records(some)
+        """Yield the records with these ids, in their order, without deleted ones; see :meth:`get`."""
+        for chunk in _chunks(ids):
+            yield from self._records(chunk)
 
     def runs_of(self, ids: Iterable[int]) -> list[RunEntry]:
-        """The runs that the inspections with these ids belong to, the newest first."""
-        found: set[int] = set()
-        with guarded(self.path):
-            for some in _chunks(ids):
-                marks = ", ".join("?" * len(some))
+        """Return the runs of the inspections with these ids, the newest first."""
+        runs: set[int] = set()
+        with file_errors(self.path):
+            for chunk in _chunks(ids):
+                marks = ", ".join("?" * len(chunk))
                 statement = f"SELECT DISTINCT run FROM inspection WHERE id IN ({marks})"
-                found.update(run for (run,) in self._connection.execute(statement, some))
-        return [entry for entry in self.runs() if entry.id in found]
+                runs.update(run for (run,) in self._connection.execute(statement, chunk))
+        return [entry for entry in self.runs() if entry.id in runs]
+
+    def part_of(self, id: int) -> Part | None:
+        """Return the part of an inspection; None if the image is a part of its own."""
+        with file_errors(self.path):
+            statement = f"{SELECT_PART} WHERE id = (SELECT part FROM inspection WHERE id = ?)"
+            row = self._connection.execute(statement, (id,)).fetchone()
+        with row_errors(self.path):
+            return None if row is None else to_part(row)
+
+    def parts(self, run: int) -> Iterator[Part]:
+        """Yield the parts of a run that have several images or a name of their own, in the order of their images."""
+        with file_errors(self.path):
+            rows = self._connection.execute(f"{SELECT_PART} WHERE run = ? ORDER BY id", (run,)).fetchall()
+        with row_errors(self.path):
+            yield from map(to_part, rows)
 
     def detections(self, id: int) -> list[dict[str, Any]]:
-        """The defects of one inspection as in ``results.jsonl``."""
+        """Return the defects of an inspection as in ``results.jsonl``."""
         return list(self.get(id)["detections"])
 
     def runs(self, run: int | None = None, state: str | None = None) -> list[RunEntry]:
-        """All runs, the newest first; or only the one with the id ``run``, or those in ``state``."""
+        """Return all runs, the newest first; or only that with the id ``run``, or those in ``state``."""
         wanted = [(column, value) for column, value in (("id", run), ("state", state)) if value is not None]
         chosen = "WHERE " + " AND ".join(f"{column} = ?" for column, _ in wanted) if wanted else ""
         values = [value for _, value in wanted]
-        with guarded(self.path):
-            rows = self._connection.execute(f"{_RUN} {chosen} ORDER BY at DESC, id DESC", values).fetchall()
-        return [_run_entry(row) for row in rows]
+        with file_errors(self.path):
+            rows = self._connection.execute(f"{SELECT_RUN} {chosen} ORDER BY at DESC, id DESC", values).fetchall()
+        with row_errors(self.path):
+            return [to_run_entry(row) for row in rows]
 
-    # within
+    def count_inspected(self, ids: Iterable[int]) -> int:
+        """Count the inspections with these ids that have a verdict, that is, whose images could be read."""
+        return sum(self._count_verdicts("id", chunk) for chunk in _chunks(ids))
 
-    def _put(self, waiting: _Waiting) -> None:
+    def count_parts(self, ids: Iterable[int]) -> int:
+        """Count the parts of the inspections with these ids; an image that could not be read alone is none."""
+        alone, parts = 0, set()
+        with file_errors(self.path):
+            for chunk in _chunks(ids):
+                marks = ", ".join("?" * len(chunk))
+                statement = f"SELECT part, count(verdict) FROM inspection WHERE id IN ({marks}) GROUP BY part"
+                for part, count in self._connection.execute(statement, chunk):
+                    if part is None:
+                        alone += count
+                    else:
+                        parts.add(part)
+        return alone + len(parts)
+
+    def count_inspected_in(self, runs: Iterable[int]) -> int:
+        """Count the inspections of these runs that have a verdict."""
+        return sum(self._count_verdicts("run", chunk) for chunk in _chunks(runs))
+
+    def _count_verdicts(self, column: str, values: Sequence[int]) -> int:
+        marks = ", ".join("?" * len(values))
+        with file_errors(self.path):
+            statement = f"SELECT count(verdict) FROM inspection WHERE {column} IN ({marks})"
+            return int(self._connection.execute(statement, values).fetchone()[0])
+
+    def outputs(self) -> list[str]:
+        """Return the results folders of all runs that wrote files."""
+        with file_errors(self.path):
+            rows = self._connection.execute("SELECT DISTINCT output FROM run WHERE output IS NOT NULL").fetchall()
+        return [output for (output,) in rows]
+
+    def events(self, run: int) -> list[Event]:
+        """Return the alarms of a run, the oldest first."""
+        with file_errors(self.path):
+            choose = "SELECT time, kind, message, until, messages FROM event WHERE run = ? ORDER BY at, id"
+            rows = self._connection.execute(choose, (run,)).fetchall()
+        with row_errors(self.path):
+            return [
+                Event(time, kind, with_templates([text], parts)[0], until) for time, kind, text, until, parts in rows
+            ]
+
+    # internal
+
+    def _put(self, waiting: NewInspection) -> None:
         self._waiting.append(waiting)
-        self.tick()
+        self.flush_if_due()
 
-    def _write(self, group: Sequence[_Waiting]) -> None:
+    def _write(self, group: Sequence[NewInspection]) -> None:
         execute = self._connection.execute
         last = execute("SELECT ifnull(max(seq), 0) FROM sqlite_sequence WHERE name = 'inspection'").fetchone()[0]
         folders = {path: self._folder(path) for path in {w.folder for w in group} if path is not None}
         findings = {key: self._finding(*key) for key in {w.finding for w in group} if key is not None}
-        inspections, detections = [], []
+        inspections, detections, parts = [], [], []
         for id, w in enumerate(group, last + 1):
             folder = None if w.folder is None else folders[w.folder]
             inspections.append((id, *w.row, folder, None if w.finding is None else findings[w.finding]))
             detections += [(id, *row) for row in w.detections]
+            if w.part is not None:
+                parts.append((w.row[0], w.part, id))
         columns = """id, run, number, at, time, name, file, frame, seconds, width, height, verdict, reasons, skipped,
-            confidence, iou, read_ms, infer_ms, total_ms, defects, largest_px, folder, finding"""
-        insert = f"INSERT INTO inspection ({columns}) VALUES ({', '.join('?' * 23)})"
+            confidence, iou, read_ms, infer_ms, total_ms, defects, largest_px, notes, messages, view, folder, finding"""
+        insert = f"INSERT INTO inspection ({columns}) VALUES ({', '.join('?' * 26)})"
         self._connection.executemany(insert, inspections)
-        columns = "inspection, label, score, x1, y1, x2, y2, area_px, length_px, area_mm2, length_mm, rle"
-        insert = f"INSERT INTO detection ({columns}) VALUES ({', '.join('?' * 12)})"
+        change = "UPDATE inspection SET part = (SELECT id FROM part WHERE run = ? AND name = ?) WHERE id = ?"
+        self._connection.executemany(change, parts)
+        insert = f"INSERT INTO detection ({', '.join(DETECTION)}) VALUES ({', '.join('?' * len(DETECTION))})"
         self._connection.executemany(insert, detections)
 
     def _folder(self, path: str) -> int:
@@ -336,21 +491,40 @@ class History:
         return int(row[0])
 
     def _records(self, ids: Sequence[int]) -> list[dict[str, Any]]:
-        """In the order of ``ids``; those that are no more are left out."""
+        """Records in the order of ``ids``, without deleted ones."""
         marks = ", ".join("?" * len(ids))
-        with guarded(self.path):
-            cursor = self._connection.execute(f"{_RECORD} WHERE inspection.id IN ({marks})", ids)
+        with file_errors(self.path):
+            cursor = self._connection.execute(f"{SELECT_RECORD} WHERE inspection.id IN ({marks})", ids)
             keys = [column[0] for column in cursor.description]
             rows = {row[0]: dict(zip(keys, row, strict=True)) for row in cursor}
-            found: dict[int, list[tuple[Any, ...]]] = {id: [] for id in ids}
-            for row in self._connection.execute(f"{_DETECTION} WHERE inspection IN ({marks}) ORDER BY id", ids):
-                found[row[0]].append(row)
-        return [_record(rows[id], found[id]) for id in ids if id in rows]
+            detections: dict[int, list[tuple[Any, ...]]] = {id: [] for id in ids}
+            for row in self._connection.execute(f"{SELECT_DETECTION} WHERE inspection IN ({marks}) ORDER BY id", ids):
+                detections[row[0]].append(row)
+            methods = self._methods_of({row["run"] for row in rows.values()})
+        with row_errors(self.path):
+            records = []
+            for row in (rows[id] for id in ids if id in rows):
+                method = dict(methods[row["run"]])
+                calibration = method["calibration"]
+                record = to_record(row, detections[row["id"]], calibration) | method
+                record["calibration"] = None if calibration is None else calibration.to_json()
+                lot = record.pop("run_lot")
+                record["lot"] = record["lot"] or lot
+                records.append(record)
+            return records
+
+    def _methods_of(self, runs: Iterable[int]) -> dict[int, dict[str, Any]]:
+        """Rules and recipes of these runs, as in ``results.jsonl``."""
+        for run in set(runs) - self._methods.keys():
+            row = self._connection.execute("SELECT job FROM run WHERE id = ?", (run,)).fetchone()
+            with row_errors(self.path):
+                self._methods[run] = method_of(None if row is None else row[0])
+        return self._methods
 
     def _close_interrupted(self) -> None:
         running = self._connection.execute("SELECT id FROM run WHERE state = 'running'").fetchall()
         for (run,) in running:
-            if claimed(self.path, run):
+            if is_run_alive(self.path, run):
                 continue
             logger.info("Run %s in the history was interrupted", run)
             self._connection.execute(
@@ -358,11 +532,26 @@ class History:
                     SELECT (SELECT time FROM inspection WHERE run = ?1 ORDER BY at DESC LIMIT 1), json_object(
                         'inspected', count(verdict), 'ok', count(nullif(verdict = 'OK', 0)),
                         'warn', count(nullif(verdict = 'WARN', 0)), 'ng', count(nullif(verdict = 'NG', 0)),
-                        'defects', ifnull(sum(defects), 0), 'skipped', count(*) - count(verdict))
+                        'defects', ifnull(sum(defects), 0), 'skipped', count(*) - count(verdict),
+                        'parts', count(nullif(verdict IS NOT NULL AND part IS NULL, 0))
+                            + (SELECT count(*) FROM part WHERE run = ?1),
+                        'parts_ok', count(nullif(verdict = 'OK' AND part IS NULL, 0))
+                            + (SELECT count(*) FROM part WHERE run = ?1 AND verdict = 'OK'),
+                        'parts_warn', count(nullif(verdict = 'WARN' AND part IS NULL, 0))
+                            + (SELECT count(*) FROM part WHERE run = ?1 AND verdict = 'WARN'),
+                        'parts_ng', count(nullif(verdict = 'NG' AND part IS NULL, 0))
+                            + (SELECT count(*) FROM part WHERE run = ?1 AND verdict = 'NG'))
                     FROM inspection WHERE run = ?1)
                 WHERE id = ?1 AND state = 'running'""",
                 (run,),
             )
+
+    def _remove_empty_parts(self, before: datetime | None, run: int | None) -> None:
+        self._connection.execute(
+            """DELETE FROM part WHERE (?1 IS NULL OR at < ?1) AND (?2 IS NULL OR run = ?2)
+            AND NOT EXISTS (SELECT 1 FROM inspection WHERE inspection.part = part.id)""",
+            (None if before is None else milliseconds(before), run),
+        )
 
     def _remove_empty_runs(self, before: datetime | None, run: int | None) -> None:
         self._connection.execute(
@@ -371,73 +560,14 @@ class History:
             (None if before is None else milliseconds(before), run),
         )
 
-    def _give_space_back(self) -> None:
+    def _free_space(self) -> None:
         free = self._connection.execute("PRAGMA freelist_count").fetchone()[0]
         for _ in range(0, free, 1000):
-            self._connection.executescript("PRAGMA incremental_vacuum(1000)")  # execute() would free one page only
+            self._connection.executescript("PRAGMA incremental_vacuum(1000)")  # execute() would free a single page
         self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
 
 def _chunks(ids: Iterable[int]) -> Iterator[list[int]]:
-    waiting = iter(ids)
-    while some := [int(id) for id in islice(waiting, _PART)]:
-        yield some
-
-
-def _place(path: str | None, name: str) -> tuple[str | None, str | None]:
-    """The folder of ``path`` with its last separator, and the rest where it is not ``name``."""
-    if path is None:
-        return None, None
-    cut = max(path.rfind("/"), path.rfind("\\")) + 1
-    return storable(path[:cut]), None if path[cut:] == name else storable(path[cut:])
-
-
-def _json(value: object) -> str:
-    return storable(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
-
-
-def _now() -> str:
-    return datetime.now().astimezone().isoformat(timespec="milliseconds")
-
-
-def _detection_row(d: Mapping[str, Any]) -> tuple[Any, ...]:
-    measures = (d["area_px"], d["length_px"], d["area_mm2"], d["length_mm"])
-    return (storable(d["label"]), d["score"], *d["box"], *measures, None if d["rle"] is None else d["rle"]["counts"])
-
-
-def _entry(row: tuple[Any, ...]) -> Entry:
-    values: list[Any] = [*row[:12], tuple(json.loads(row[12])), tuple(json.loads(row[13])), *row[14:19]]
-    return Entry(*values)
-
-
-def _record(row: Mapping[str, Any], found: Iterable[tuple[Any, ...]]) -> dict[str, Any]:
-    kept = ("id", "run", "title", "number", "time", "path", "confidence", "iou", "skipped", "name")
-    size = [row["height"], row["width"]]
-    return {key: row[key] for key in kept} | {
-        "index": row["frame"],
-        "seconds": row["seconds"],
-        "width": row["width"],
-        "height": row["height"],
-        "verdict": row["verdict"],
-        "reasons": json.loads(row["reasons"]),
-        "detections": [
-            {
-                "label": label,
-                "score": score,
-                "box": box,
-                **dict(zip(("area_px", "length_px", "area_mm2", "length_mm"), measures, strict=True)),
-                "rle": None if rle is None else {"size": size, "counts": rle},
-            }
-            for _, label, score, *box, a, b, c, d, rle in found
-            for measures in [(a, b, c, d)]
-        ],
-        "model": {"file": row["model_file"], "sha256": row["model_sha256"], "architecture": row["architecture"]},
-        "ms": {"read": row["read_ms"], "infer": row["infer_ms"], "total": row["total_ms"]},
-    }
-
-
-def _run_entry(row: sqlite3.Row | tuple[Any, ...]) -> RunEntry:
-    id, title, started, ended, output, state, version, job, counts, *model = row
-    file, sha256, architecture, names, *rest = model
-    info = ModelInfo(file, sha256, architecture, tuple(json.loads(names)), *rest)
-    return RunEntry(id, title, started, ended, output, state, version, json.loads(job), info, json.loads(counts))
+    remaining = iter(ids)
+    while chunk := [int(id) for id in islice(remaining, _CHUNK)]:
+        yield chunk

@@ -1,4 +1,4 @@
-"""Pictures in and out of files, whatever their path, and the drawing of what was found in them."""
+"""Read and write image files with any path, and draw detections."""
 
 from inspector.imaging.files import read_image, write_image
 from inspector.imaging.overlay import class_colour, draw_inspection

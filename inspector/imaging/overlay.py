@@ -1,4 +1,4 @@
-"""What was found, drawn into the picture: tinted masks, contours, boxes, labels and the verdict's badge."""
+"""Draw detections into an image: tinted masks, contours, boxes, labels and the verdict's badge."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
     from inspector.domain import Detection, Image, Mask, Status, Verdict
 
-    Rectangle = tuple[int, int, int, int]  # left, top, right, bottom; the last two lie outside
+    Rectangle = tuple[int, int, int, int]  # left, top, right, bottom; the last two exclusive
 
-# Okabe and Ito's colours, told apart with any colour vision (BGR); the most striking on steel first.
+# Colours of Okabe and Ito, distinguishable with any colour vision (BGR); the most striking on steel first.
 PALETTE: tuple[Colour, ...] = (
     (0, 94, 213),  # vermilion
     (233, 180, 86),  # sky blue
@@ -45,12 +45,12 @@ def draw_inspection(
     opacity: float = 0.4,
     labels: bool = True,
 ) -> Image:
-    """Draw into ``image`` and return it. Lines and text grow with the picture.
+    """Draw into ``image`` and return it. Lines and text scale with the image.
 
     Args:
         image: (H, W, 3) uint8 BGR, contiguous and writeable.
-        detections: drawn in their order; boxes and masks may reach beyond the picture.
-        verdict: gives a badge at the top left, a sign and a word.
+        detections: drawn in order; boxes and masks may extend beyond the image.
+        verdict: draws a badge with a symbol and a word at the top left.
         opacity: of the masks' tint, 0 to 1.
         labels: class name and score at each box.
     """
@@ -76,7 +76,7 @@ def draw_inspection(
     if labels:
         tiles = [text_tile(f"{d.label} {d.score:.2f}", size, class_colour(d.class_id), width) for d in detections]
         reserved = (0, 0) if badge is None else (badge.shape[1], badge.shape[0])
-        places = label_places([tile.shape[:2] for tile in tiles], boxes, (width, height), reserved, line)
+        places = place_labels([tile.shape[:2] for tile in tiles], boxes, (width, height), reserved, line)
         for tile, (left, top) in zip(tiles, places, strict=True):
             paste(image, tile, left, top)
     if badge is not None:
@@ -101,27 +101,27 @@ def _draw_mask(image: Image, mask: Mask, colour: Colour, opacity: float, line: i
 
 
 def pixels_of(box: Sequence[float], width: int, height: int) -> Rectangle:
-    """The pixels that a box touches, within the picture, one at least."""
-    # max() and min() in this order also bring infinities and NaN into the picture.
+    """The pixels that a box touches within the image, at least one."""
+    # max() and min() in this order also map infinities and NaN into the image.
     x1, x2 = (min(max(0.0, x), width) for x in (box[0], box[2]))
     y1, y2 = (min(max(0.0, y), height) for y in (box[1], box[3]))
     left, top = min(int(x1), width - 1), min(int(y1), height - 1)
     return left, top, max(ceil(x2), left + 1), max(ceil(y2), top + 1)
 
 
-def label_places(
+def place_labels(
     sizes: Sequence[tuple[int, ...]],
     boxes: Sequence[Rectangle],
-    picture: tuple[int, int],
+    image: tuple[int, int],
     reserved: tuple[int, int],
     line: int,
 ) -> list[tuple[int, int]]:
-    """Top left corners of the labels, each at its box, within the picture, hiding as little as possible.
+    """Place the labels: top left corners, each at its box, within the image, hiding as little as possible.
 
     Args:
         sizes: (height, width) of each label.
-        picture: width and height.
-        reserved: width and height of the corner that the badge takes.
+        image: width and height.
+        reserved: width and height of the corner that the badge occupies.
     """
     if not boxes:
         return []
@@ -139,9 +139,9 @@ def label_places(
         (left, bottom - height),
     )
     near = np.array(wanted).transpose(2, 0, 1)  # label, place, x and y
-    near = near.clip(0, np.maximum(np.array(picture) - wide_high, 0)[:, None])
+    near = near.clip(0, np.maximum(np.array(image) - wide_high, 0)[:, None])
     places = np.concatenate([near, near + wide_high[:, None]], 2)
-    # What a label should not hide: the boxes, and four times more the badge and the labels placed before.
+    # Labels should not hide boxes and, with four times the weight, the badge and the labels placed before.
     cost = _common(places, edges.T).sum(2) + 4 * _common(places, np.array([(0, 0, *reserved)]))[..., 0]
     taken = np.empty((len(boxes), 4), np.int64)
     for number, choice in enumerate(places):
@@ -150,26 +150,26 @@ def label_places(
     return [(x, y) for x, y, _, _ in taken.tolist()]
 
 
-def _common(places: NDArray[np.int64], rectangles: NDArray[np.int64]) -> NDArray[np.int64]:
-    """(…, n): pixels that places (…, 4) and rectangles (n, 4) have in common; both left, top, right, bottom."""
-    ends = np.minimum(places[..., None, 2:], rectangles[:, 2:])
-    sides = np.maximum(ends - np.maximum(places[..., None, :2], rectangles[:, :2]), 0)
+def _common(positions: NDArray[np.int64], rectangles: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(…, n): number of pixels that places (…, 4) and rectangles (n, 4) share; both left, top, right, bottom."""
+    ends = np.minimum(positions[..., None, 2:], rectangles[:, 2:])
+    sides = np.maximum(ends - np.maximum(positions[..., None, :2], rectangles[:, :2]), 0)
     return np.asarray(sides[..., 0] * sides[..., 1])
 
 
 def paste(image: Image, tile: Image, left: int, top: int) -> None:
-    """Put ``tile`` into ``image``; what reaches beyond the right and the bottom is cut."""
+    """Paste ``tile`` into ``image``, cropped at the right and the bottom."""
     region = image[top : top + tile.shape[0], left : left + tile.shape[1]]
     region[:] = tile[: region.shape[0], : region.shape[1]]
 
 
 @lru_cache(maxsize=64)
 def _badge(status: Status, size: int) -> Image:
-    """Sign and word; a check, a warning triangle or a cross, so that nobody depends on the colour."""
+    """Symbol and word; a check mark, a warning triangle or a cross, so that it does not rely on colour."""
     colour = BADGES[status]
     word = text_tile(status, size, colour, 10_000)
     side = word.shape[0]
-    big = 8  # drawn large and scaled down, for smooth edges
+    big = 8  # drawn large and scaled down for smooth edges
     sign = np.full((side * big, side * big, 3), colour, np.uint8)
     ink, thick = ink_on(colour), max(2, side * big // 9)
 

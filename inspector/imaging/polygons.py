@@ -1,8 +1,8 @@
-"""Masks as polygons, for formats that know nothing else, without losing holes or pieces.
+"""Masks as polygons, for formats without masks, without losing holes or pieces.
 
-The vertices lie on the pixels' outer corners, drawn in by INSET. So whoever fills the polygon by cutting coordinates
-to whole pixels and painting the border too (ultralytics, labelme) gets the very pixels of the mask, and a line one
-pixel wide keeps a width. A hole, or a further piece, hangs on by a bridge of no width that is walked there and back.
+The vertices are on the pixels' outer corners, drawn in by INSET. So a program that fills the polygon by truncating
+coordinates to whole pixels and painting the border too (ultralytics, labelme) gets exactly the pixels of the mask, and
+a line one pixel wide keeps a width. A hole, or a further piece, is connected by a bridge of no width, walked twice.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ Polygon = NDArray[np.float64]
 
 def mask_rings(mask: Mask) -> list[list[Polygon]]:
     """For each connected piece, the largest first: its outline, then the outlines of its holes, each (n, 2) as x, y in
-    px of the whole picture."""
-    # Doubled, a pixel has a left and a right half, so that its two edges can be told apart.
+    px of the whole image."""
+    # Doubled, a pixel has a left and a right half, so that its two edges can be distinguished.
     big = cv2.resize(mask.pixels.astype(np.uint8), None, fx=2, fy=2, interpolation=cv2.INTER_NEAREST)
     contours, family = cv2.findContours(big, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
     if not contours:
@@ -37,17 +37,17 @@ def mask_rings(mask: Mask) -> list[list[Polygon]]:
 
 
 def mask_polygons(mask: Mask) -> list[Polygon]:
-    """One polygon for each connected piece, its holes bridged in: (n, 2) as x, y in px of the whole picture; the
+    """One polygon for each connected piece, its holes bridged: (n, 2) as x, y in px of the whole image; the
     largest first."""
     return [joined(rings) for rings in mask_rings(mask)]
 
 
 def joined(rings: Sequence[Polygon]) -> Polygon:
-    """All rings as one polygon; each hangs on a vertex near it of those before it."""
+    """Join rings into one polygon; each is connected at a vertex near it of those before it."""
     whole = rings[0]
     for ring in rings[1:]:
         there = 0
-        for _ in range(2):  # not the very nearest pair, which takes a search over all pairs
+        for _ in range(2):  # not the very nearest pair, which would take a search over all pairs
             here = _nearest(whole, ring[there])
             there = _nearest(ring, whole[here])
         loop = np.concatenate([ring[there:], ring[: there + 1]])

@@ -1,4 +1,4 @@
-"""Latin and Chinese text as small pictures, drawn with the shipped font and kept for the next frame."""
+"""Latin and Chinese text as small images, drawn with the bundled font and cached for the next frame."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont
 
-from inspector.paths import assets
+from inspector.system.paths import assets
 
 if TYPE_CHECKING:
     from inspector.domain import Image
@@ -32,19 +32,19 @@ def _font(size: int) -> ImageFont.FreeTypeFont:
 
 
 def ink_on(background: Colour) -> Colour:
-    """Black or white, whichever reads better on ``background`` (BGR)."""
+    """Black or white, whichever is more legible on ``background`` (BGR)."""
     blue, green, red = background
     return BLACK if 0.114 * blue + 0.587 * green + 0.299 * red > 140 else WHITE
 
 
 @lru_cache(maxsize=1024)
 def text_tile(text: str, size: int, background: Colour, widest: int) -> Image:
-    """One line of text on a filled rectangle; the same array for the same arguments, so copy it, do not change it.
+    """Draw one line of text on a filled rectangle; the result is cached, so copy it before changing it.
 
     Args:
         size: of the font, px.
         background: BGR.
-        widest: px; a longer text is cut and ends in "…".
+        widest: px; a longer text is cut and ends with "…".
 
     Returns:
         (h, w, 3) uint8 BGR; h is the same for every text of one size.
@@ -63,14 +63,14 @@ def text_tile(text: str, size: int, background: Colour, widest: int) -> Image:
         wide = width(text)
     height = round(size * 1.3)
     canvas = Pillow.new("L", (wide, height))
-    # "ms" puts the baseline: capitals are 0.73 em high, so this centres them.
+    # "ms" places the baseline: capitals are 0.73 em high, so this centres them.
     ImageDraw.Draw(canvas).text((margin, height / 2 + 0.36 * size), text, fill=255, font=font, anchor="ls")
     return np.take(_inks(background), np.asarray(canvas), axis=0)
 
 
 @lru_cache(maxsize=64)
 def _inks(background: Colour) -> Image:
-    """(256, 3): the colour at each strength of the ink on ``background``."""
+    """(256, 3): the colour for each ink strength on ``background``."""
     part = np.arange(256, dtype=np.float32)[:, None] / 255
     ink = np.array(ink_on(background), np.float32)
     inks: Image = np.rint(part * ink + (1 - part) * np.array(background, np.float32)).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""Unpacks a zip or copies a folder, and refuses whatever could land elsewhere or fill the disk."""
+"""Safe unpacking of archives and copying of folders: no path traversal, no links, bounded size."""
 
 from __future__ import annotations
 
@@ -10,10 +10,15 @@ import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
 
-from inspector.paths import safe_name
+from inspector.domain import quote
 from inspector.registry.manifest import Refused
+from inspector.system.paths import safe_name
 
 LARGEST_SIZE = 500 * 1024**2
+_DAMAGED = (
+    *(zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError),
+    IndexError,  # an entry without a name
+)
 MOST_FILES = 10_000
 
 
@@ -22,7 +27,7 @@ def unpack(archive: Path, target: Path) -> None:
 
     Raises:
         Refused: an entry that leaves the folder, is a link or no ordinary file, is encrypted or damaged, or there is
-            too much. What was unpacked until then stays in ``target``.
+            too much. ``target`` keeps what was unpacked before.
     """
     try:
         with zipfile.ZipFile(archive) as opened:
@@ -36,46 +41,68 @@ def unpack(archive: Path, target: Path) -> None:
                 file.parent.mkdir(parents=True, exist_ok=True)
                 with opened.open(entry) as packed, open(file, "xb") as unpacked:
                     shutil.copyfileobj(packed, unpacked, 1 << 20)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
-        raise Refused(f"{archive.name} is damaged or no zip file: {error}") from None
+    except _DAMAGED as error:
+        raise Refused("{archive} is damaged or not a zip file: {reason}", archive=archive.name, reason=error) from None
     except OSError as error:
-        raise Refused(f"{archive.name} cannot be unpacked: {error.strerror or error}") from None
+        raise Refused(
+            "{archive} cannot be unpacked: {reason}", archive=archive.name, reason=error.strerror or error
+        ) from None
 
 
 def _check_entry(entry: zipfile.ZipInfo, archive: str) -> None:
-    # ZipInfo cleans its file name on some systems; what stands in the archive counts.
+    # ZipInfo normalises its file name on some systems; the name in the archive counts.
     name = entry.orig_filename
     parts = name.removesuffix("/").split("/")
     kind = stat.S_IFMT(entry.external_attr >> 16)
     if "\\" in name or "\0" in name or re.match(r"/|[A-Za-z]:", name) or ".." in parts:
-        raise Refused(f"{archive} has the entry {name!r}, which would land outside the plugin's folder; do not use it")
+        raise Refused(
+            "{archive} has the entry {name}, which would be written outside the plugin's folder; do not use it",
+            archive=archive,
+            name=quote(name),
+        )
     if any(part in ("", ".") or safe_name(part).lstrip(" .") != part.lstrip(".") for part in parts):
-        raise Refused(f"{archive} has the entry {name!r}, which is no file name on Windows")
+        raise Refused(
+            "{archive} has the entry {name}, which is not a valid file name on Windows",
+            archive=archive,
+            name=quote(name),
+        )
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
         raise Refused(
-            f"{archive} has the entry {name!r}, which is a link or no ordinary file; plugins may not hold any"
+            "{archive} has the entry {name}, which is a link or not a regular file; plugins must not contain any",
+            archive=archive,
+            name=quote(name),
         )
     if entry.flag_bits & 0x1:
-        raise Refused(f"{archive} is encrypted; unpack it and install the folder")
+        raise Refused("{archive} is encrypted; unpack it and install the folder", archive=archive)
 
 
 def _check_names(names: list[str], archive: str) -> None:
     files: set[str] = set()
     for name in names:
         if name.casefold() in files:
-            raise Refused(f"{archive} has the entry {name!r} twice")
+            raise Refused("{archive} has the entry {name} twice", archive=archive, name=quote(name))
         files.add(name.casefold())
     for name in names:
         for parent in PurePosixPath(name.casefold()).parents:
             if str(parent) in files:
-                raise Refused(f"{archive} has {name!r} below an entry that is a file")
+                raise Refused("{archive} has {name} below an entry that is a file", archive=archive, name=quote(name))
 
 
 def _check_amount(name: str, files: int, size: int) -> None:
     if files > MOST_FILES:
-        raise Refused(f"{name} holds {files:,} files; a plugin may have {MOST_FILES:,}")
+        raise Refused(
+            "{name} contains {files:,} files; the limit for a plugin is {limit:,}",
+            name=name,
+            files=files,
+            limit=MOST_FILES,
+        )
     if size > LARGEST_SIZE:
-        raise Refused(f"{name} takes {size / 1024**2:,.0f} MB unpacked; a plugin may take {LARGEST_SIZE >> 20} MB")
+        raise Refused(
+            "{name} has {size:,.0f} MB unpacked; the limit for a plugin is {limit} MB",
+            name=name,
+            size=size / 1024**2,
+            limit=LARGEST_SIZE >> 20,
+        )
 
 
 def copy_folder(folder: Path, target: Path) -> None:
@@ -98,7 +125,9 @@ def copy_folder(folder: Path, target: Path) -> None:
                 if path.is_symlink() or not (path.is_file() or path.is_dir()):
                     where = path.relative_to(folder).as_posix()
                     raise Refused(
-                        f"{folder.name} holds {where}, which is a link or no ordinary file; replace it by one"
+                        "{folder} contains {path}, which is a link or not a regular file; replace it by one",
+                        folder=folder.name,
+                        path=where,
                     )
             files += here
             size += sum(path.stat().st_size for path in here)
@@ -108,4 +137,4 @@ def copy_folder(folder: Path, target: Path) -> None:
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, copy)
     except OSError as error:
-        raise Refused(f"{folder} cannot be copied: {error.strerror or error}") from None
+        raise Refused("{folder} cannot be copied: {reason}", folder=folder, reason=error.strerror or error) from None

@@ -1,10 +1,11 @@
-"""Puts plugins into the user's plugins folder and takes them out, without pip; switches plugins on and off."""
+"""Installation, removal, enabling and disabling of plugins in the user's plugin folder, without pip."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,24 +13,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from inspector import paths
-from inspector.domain import InputError
+from inspector.domain import InputError, message, quote
 from inspector.registry.archives import copy_folder, unpack
 from inspector.registry.discovery import Candidate, find_candidates, find_dropins, read_dropin
 from inspector.registry.loading import forget
 from inspector.registry.manifest import Manifest, Refused, check_fit, read_manifest
 from inspector.registry.state import read_state, state_folder, write_state
 from inspector.registry.wheels import check_wheel
+from inspector.system import paths
 
 
 @dataclass(frozen=True)
 class Installed:
-    """A plugin that lies in the plugins folder now, or that would (:func:`look`); it has not been run.
+    """A plugin that was installed, or would be (:func:`look`); it has not been run.
 
     Attributes:
-        path: where it lies, or would lie.
+        path: its location.
         sha256: of the file that was given; for a folder, of its files' names and contents.
-        replaced: version of the plugin that was there before ("" where that is unknown); None where there was none.
+        replaced: version of the plugin that it replaces ("" if unknown); None if there is none.
     """
 
     manifest: Manifest
@@ -51,7 +52,7 @@ class Installed:
 
 
 def look(given: Path) -> Installed:
-    """What :func:`install` would install from ``given``, for the person who is to agree; nothing is changed or run.
+    """Describe what :func:`install` would install from ``given``, for confirmation; change and run nothing.
 
     Raises:
         InputError: as :func:`install`.
@@ -65,15 +66,15 @@ def look(given: Path) -> Installed:
 
 
 def install(given: Path, sha256: str | None = None) -> Installed:
-    """Install from a ``.py``, a folder, a ``.zip`` or a pure Python wheel. Nothing of it is run.
+    """Install from a ``.py``, a folder, a ``.zip`` or a pure Python wheel without running it.
 
-    An older plugin of the same id is replaced; what it was lies in ``plugins-state/previous/<id>`` until the next time.
+    A plugin of the same id is replaced and kept in ``plugins-state/previous/<id>`` until the next installation.
 
     Args:
-        sha256: what it must be, as :func:`look` told it.
+        sha256: the expected hash, from :func:`look`.
 
     Raises:
-        InputError: it is no plugin, does not fit this program, lacks something, would not be safe to unpack or is not
+        InputError: it is no plugin, is incompatible, lacks a requirement, is not safe to unpack or is not
             what was looked at.
     """
     with staged(given, paths.plugins_folder()) as candidate:
@@ -82,9 +83,9 @@ def install(given: Path, sha256: str | None = None) -> Installed:
         same = _same(manifest)
         installed = _described(manifest, given, same)
         if sha256 not in (None, installed.sha256):
-            raise Refused(f"{given.name} has changed since it was looked at; look at it again")
+            raise Refused("{path} has changed since it was checked; check it again", path=given.name)
         old = {each.place: None for each in same if each.place is not None}
-        if installed.path.exists():  # a folder with that name, whatever is in it
+        if installed.path.exists():  # a folder with that name, whatever its content
             old[installed.path] = None
         _replace(folder, installed.path, list(old), state_folder() / "previous" / manifest.id)
     state = read_state()
@@ -94,11 +95,15 @@ def install(given: Path, sha256: str | None = None) -> Installed:
 
 
 def _same(manifest: Manifest) -> list[Candidate]:
-    """The drop-ins with that id, which would be replaced; Refused where the id is not theirs to take."""
+    """The drop-ins with that id, which would be replaced; raise Refused if the id belongs to another origin."""
     same = [each for each in find_candidates() if each.id.casefold() == manifest.id.casefold()]
     for other in same:
         if other.origin != "drop-in":
-            raise Refused(f"The id {manifest.id!r} belongs to a plugin that is {other.origin}; change it in PLUGIN")
+            raise Refused(
+                "The id {id!r} belongs to a plugin that is {origin}; change it in PLUGIN",
+                id=manifest.id,
+                origin=message(other.origin),
+            )
     return same
 
 
@@ -109,32 +114,34 @@ def _described(manifest: Manifest, given: Path, same: list[Candidate]) -> Instal
 
 @contextmanager
 def staged(given: Path, parent: Path) -> Iterator[Candidate]:
-    """A copy of what was given, in the form in which it is installed, in a temporary folder inside ``parent``.
+    """Copy ``given`` in its installed form into a temporary folder inside ``parent``.
 
     Raises:
-        InputError: it is no plugin, does not fit this program, or ``parent`` cannot be written.
+        InputError: it is no plugin, is incompatible, or ``parent`` cannot be written.
     """
     given = Path(given)
     if not given.exists():
-        raise InputError(f"There is no {given}; give a .py file, a folder, a .zip or a .whl")
+        raise InputError("There is no {path}; give a .py file, a folder, a .zip or a .whl", path=given)
     try:
         folder = tempfile.TemporaryDirectory(prefix=".tmp-", dir=parent, ignore_cleanup_errors=True)
     except OSError as error:
-        raise InputError(f"{parent} cannot be written ({error.strerror or error}); make it writable") from None
+        raise InputError(
+            "{parent} cannot be written ({reason}); make it writable", parent=parent, reason=error.strerror or error
+        ) from None
     with folder as temporary:
         raw = Path(temporary) / "given"
         raw.mkdir()
         if given.is_dir():
             if raw.is_relative_to(given.resolve()):
-                raise InputError(f"{given} holds the program's own data; give the plugin's folder")
+                raise InputError("{path} contains the program's own data; give the plugin's folder", path=given)
             copy_folder(given, raw)
         elif given.suffix.lower() == ".py":
-            read_manifest(given)  # a refusal then names the file that the person knows
+            read_manifest(given)  # so that an error names the file that the user knows
             shutil.copyfile(given, raw / given.name)
         elif given.suffix.lower() in (".zip", ".whl"):
             unpack(given, raw)
         else:
-            raise InputError(f"{given.name} is no plugin; give a .py file, a folder, a .zip or a .whl")
+            raise InputError("{path} is not a plugin; give a .py file, a folder, a .zip or a .whl", path=given.name)
         candidate = read_dropin(_arranged(raw, given))
         if candidate.problem is not None:
             raise candidate.problem
@@ -144,7 +151,7 @@ def staged(given: Path, parent: Path) -> Iterator[Candidate]:
 
 
 def _arranged(raw: Path, given: Path) -> Path:
-    """The folder within ``raw`` that can be used as a drop-in; a single file is put into one."""
+    """The folder within ``raw`` that serves as a drop-in; a single file is put into a folder."""
     if any(raw.glob("*.dist-info")):
         if not given.is_dir():
             check_wheel(raw, given.name)
@@ -161,10 +168,12 @@ def _arranged(raw: Path, given: Path) -> Path:
     if len(modules) == 1 and not packages:
         folder = raw.parent / modules[0].stem
         folder.mkdir()
-        modules[0].rename(folder / "__init__.py")
+        paths.replace_patiently(modules[0], folder / "__init__.py")
         return folder
-    wanted = "one .py with PLUGIN, one folder with __init__.py, or the files of such a folder"
-    raise Refused(f"{given.name} holds no plugin, or more than one; wanted is {wanted}")
+    wanted = message("one .py with PLUGIN, one folder with __init__.py, or the files of such a folder")
+    raise Refused(
+        "{path} contains no plugin, or more than one; expected is {expected}", path=given.name, expected=wanted
+    )
 
 
 def _has_manifest(source: Path) -> bool:
@@ -176,7 +185,7 @@ def _has_manifest(source: Path) -> bool:
 
 
 def _replace(new: Path, final: Path, old: list[Path], previous: Path) -> None:
-    """Put ``new`` in its place, and ``old`` aside into ``previous``; on an error everything is as before."""
+    """Replace ``old`` by ``new`` and keep it as ``previous``; roll back on an error."""
     moved: list[tuple[Path, Path]] = []
     try:
         if old:
@@ -186,13 +195,15 @@ def _replace(new: Path, final: Path, old: list[Path], previous: Path) -> None:
         for place in old:
             forget(place)
             moved.append((place, previous / place.name))
-            shutil.move(place, previous / place.name)
-        new.rename(final)
+            paths.replace_patiently(place, previous / place.name)
+        paths.replace_patiently(new, final)
     except OSError as error:
         for place, aside in moved:
             if aside.exists() and not place.exists():
-                shutil.move(aside, place)
-        raise InputError(f"{final} cannot be written ({error.strerror or error}); close what uses it") from None
+                paths.replace_patiently(aside, place)
+        raise InputError(
+            "{path} cannot be written ({reason}); close what uses it", path=final, reason=error.strerror or error
+        ) from None
 
 
 def _hash(given: Path) -> str:
@@ -210,10 +221,10 @@ def _hash(given: Path) -> str:
 
 
 def remove(name: str) -> Path:
-    """Delete a plugin from the plugins folder, by its id or by its file or folder name; returns what was deleted.
+    """Delete a plugin from the plugin folder by its id, file or folder name; return the deleted path.
 
     Raises:
-        InputError: it is not there, or it is not the program's to delete.
+        InputError: it does not exist, or was not installed by this program.
     """
     candidates = find_candidates()
     dropins = [each for each in candidates if each.place is not None]
@@ -221,22 +232,36 @@ def remove(name: str) -> Path:
     found = found or [each for each in dropins if each.id == name]
     if len(found) > 1:
         names = ", ".join(each.place.name for each in found if each.place)
-        raise InputError(f"{name!r} is the id of several plugins; name the file or folder: {names}")
+        raise InputError(
+            "{name} is the id of several plugins; name the file or folder: {names}", name=quote(name), names=names
+        )
     if not found:
         _known(name, candidates)
         if any(each.id == name and each.origin == "built-in" for each in candidates):
-            raise InputError(f"{name!r} is built in and cannot be removed; switch it off: plugins disable {name}")
-        raise InputError(f"{name!r} was installed as a package; remove it with pip, or: plugins disable {name}")
+            raise InputError(
+                "{name} is built in and cannot be removed; disable it instead",
+                name=quote(name),
+                cli_hint=f"plugins disable {name}",
+            )
+        raise InputError(
+            "{name} was installed as a package; remove it with pip, or disable it",
+            name=quote(name),
+            cli_hint=f"plugins disable {name}",
+        )
     place = found[0].place
     assert place is not None
     forget(place)
     try:
-        if place.is_dir() and not place.is_symlink():
+        if _is_junction(place):
+            place.rmdir()  # the link alone
+        elif place.is_dir() and not place.is_symlink():
             shutil.rmtree(place)
         else:
             place.unlink()
     except OSError as error:
-        raise InputError(f"{place} cannot be deleted ({error.strerror or error}); close what uses it") from None
+        raise InputError(
+            "{path} cannot be deleted ({reason}); close what uses it", path=place, reason=error.strerror or error
+        ) from None
     state = read_state()
     if state.pop(found[0].id, None) is not None and not any(each.id == found[0].id for each in find_dropins()):
         write_state(state)
@@ -244,15 +269,15 @@ def remove(name: str) -> Path:
 
 
 def disable(plugin_id: str) -> None:
-    """Leave the plugin out from the next start on; InputError for an unknown id."""
+    """Disable the plugin from the next start on; raise InputError for an unknown id."""
     _known(plugin_id, find_candidates())
     state = read_state()
-    state.setdefault(plugin_id, {})["off"] = "switched off by the user"
+    state.setdefault(plugin_id, {})["off"] = message("disabled by the user")
     write_state(state)
 
 
 def enable(plugin_id: str) -> None:
-    """Load the plugin again from the next start on, also after a crash; InputError for an unknown id."""
+    """Enable the plugin from the next start on, also after a crash; raise InputError for an unknown id."""
     _known(plugin_id, find_candidates())
     state = read_state()
     if state.get(plugin_id, {}).pop("off", None) is not None:
@@ -262,4 +287,10 @@ def enable(plugin_id: str) -> None:
 def _known(plugin_id: str, candidates: list[Candidate]) -> None:
     ids = list(dict.fromkeys(each.id for each in candidates))
     if plugin_id not in ids:
-        raise InputError(f"There is no plugin {plugin_id!r}; there are {', '.join(ids)}")
+        raise InputError("There is no plugin {id}; known are {ids}", id=quote(plugin_id), ids=", ".join(ids))
+
+
+def _is_junction(place: Path) -> bool:
+    """Whether a folder is a Windows junction. (Python 3.12 has ``Path.is_junction``.)"""
+    tag = getattr(place.lstat(), "st_reparse_tag", 0)
+    return bool(tag) and tag == getattr(stat, "IO_REPARSE_TAG_MOUNT_POINT", -1)

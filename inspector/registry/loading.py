@@ -1,4 +1,4 @@
-"""Imports the plugins one by one behind a guard, and gathers what they bring."""
+"""Isolated import of plugins, one at a time, and collection of their specs."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from types import FunctionType, MappingProxyType, ModuleType
 import pluggy
 
 from inspector.api import PROJECT, Hooks
+from inspector.domain import interrupts, join_messages, message, quote
 from inspector.registry.discovery import DROPINS, Candidate, find_candidates
 from inspector.registry.manifest import Manifest, Refused, State, check_fit, check_manifest
 from inspector.registry.records import PluginRecord, Registry, Spec
@@ -25,14 +26,14 @@ from inspector.registry.specs import HOOKS, checked_specs
 from inspector.registry.state import read_state, starting
 
 NO_PLUGINS_VARIABLE = "BEARING_INSPECTOR_NO_PLUGINS"
-RESCUE = "left out by --no-plugins"
+RESCUE = message("not loaded: the program was started without plugins")
 
 
 def load(plugins: bool | None = None) -> Registry:
     """Find, check and load all plugins.
 
     Args:
-        plugins: False loads the built-in ones only (rescue) and lists the others as disabled; None: as the variable
+        plugins: False loads the built-in ones only (rescue) and lists the others as disabled; None follows the variable
             ``BEARING_INSPECTOR_NO_PLUGINS`` says.
     """
     if plugins is None:
@@ -49,10 +50,10 @@ def load(plugins: bool | None = None) -> Registry:
 
 
 class Loader:
-    """Loads candidate after candidate.
+    """Loads candidates one after the other.
 
     Args:
-        marks: leave a crash mark while something that is not built-in is imported.
+        marks: keep a crash mark while a plugin that is not built-in is imported.
     """
 
     def __init__(self, marks: bool = True) -> None:
@@ -65,14 +66,14 @@ class Loader:
         self._ids: dict[str, Candidate] = {}
 
     def registry(self) -> Registry:
-        """What has been loaded so far."""
+        """The registry of the plugins loaded so far."""
         return Registry(
             tuple(self._records),
             *(MappingProxyType(dict(specs)) for specs in self._specs.values()),  # type: ignore[arg-type]
         )
 
     def add(self, candidate: Candidate, off: str = "", sha256: str = "") -> PluginRecord:
-        """Load one, unless ``off`` says why not. Whatever goes wrong is in its record."""
+        """Load one candidate unless ``off`` gives a reason not to. Errors are kept in its record."""
         started = time.perf_counter()
         manifest = candidate.manifest
         specs: list[tuple[str, Spec]] = []
@@ -85,9 +86,9 @@ class Loader:
             specs, reason = self._keep(candidate.id, specs)
         except Refused as refused:
             state, reason = refused.state, str(refused)
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:  # noqa: BLE001  also SystemExit, and what native extensions raise
+        except BaseException as error:  # including SystemExit and exceptions of native extensions
+            if interrupts(error):
+                raise
             state, reason = "failed", _sentence(error)
             trace = "".join(traceback.format_exception(error))
         described = asdict(manifest) if manifest else {}
@@ -110,17 +111,20 @@ class Loader:
         return record
 
     def _admit(self, candidate: Candidate, off: str) -> None:
-        """Refuse what must not be imported."""
+        """Raise Refused for a candidate that must not be imported."""
         if candidate.problem is not None:
             raise candidate.problem
         earlier = self._ids.setdefault(candidate.id.casefold(), candidate)
         if earlier is not candidate:
             where = earlier.place or earlier.module
             raise Refused(
-                f"the id {candidate.id!r} is taken by a plugin that is {earlier.origin} ({where}); remove one"
+                "the id {id} is taken by a plugin that is {origin} ({where}); remove one",
+                id=quote(candidate.id),
+                origin=message(earlier.origin),
+                where=where,
             )
         if off:
-            raise Refused(off, "disabled")
+            raise Refused(off, state="disabled")
         if candidate.manifest is not None:
             check_fit(candidate.manifest, candidate.requires)
 
@@ -129,7 +133,7 @@ class Loader:
         return starting(candidate.id) if marked else contextlib.nullcontext()
 
     def _load(self, candidate: Candidate) -> tuple[Manifest, list[tuple[str, Spec]]]:
-        """Import, register, ask the hooks; all of it or nothing."""
+        """Import the plugin, register it and call its hooks, as one transaction."""
         with _only_if_it_works(candidate):
             module = _import(candidate)
             manifest = candidate.manifest or check_manifest(getattr(module, "PLUGIN", None))
@@ -141,11 +145,11 @@ class Loader:
                 _check_hooks(module, [caller.name for caller in callers])
                 self._manager.check_pending()
                 specs: list[tuple[str, Spec]] = []
-                for hook in HOOKS:  # one plugin at a time, so that one that raises loses nothing of the others
+                for hook in HOOKS:  # one plugin at a time, so that an exception affects no other plugin
                     for implementation in getattr(self._manager.hook, hook).get_hookimpls():
                         if implementation.plugin is module:
                             if implementation.wrapper or implementation.hookwrapper:
-                                raise Refused(f"{hook} is a wrapper; write @hookimpl without arguments")
+                                raise Refused("{hook} is a wrapper; write @hookimpl without arguments", hook=hook)
                             specs += checked_specs(hook, implementation.function())
             except BaseException:
                 if self._manager.has_plugin(candidate.id):
@@ -154,33 +158,37 @@ class Loader:
         return manifest, specs
 
     def _keep(self, plugin_id: str, specs: list[tuple[str, Spec]]) -> tuple[list[tuple[str, Spec]], str]:
-        """Take the specs in; returns those whose id was free, and what was refused."""
+        """Add the specs; return those whose id was free, and the refused ones."""
         kept, refused = [], []
         for kind, spec in specs:
             if owner := self._owners.get(spec.id.casefold()):
-                refused.append(f"its {kind} {spec.id!r} was left out: the plugin {owner!r} has that id already")
+                refused.append(
+                    message(
+                        "its {kind} {id!r} was left out: the plugin {owner!r} has that id already",
+                        kind=message(kind),
+                        id=spec.id,
+                        owner=owner,
+                    )
+                )
                 continue
             self._owners[spec.id.casefold()] = plugin_id
             self._specs[kind][spec.id] = spec
             kept.append((kind, spec))
-        return kept, "; ".join(refused)
+        return kept, join_messages("; ", refused) if refused else ""
 
 
 def _check_hooks(module: ModuleType, implemented: list[str]) -> None:
-    """Refuse a hook that nobody would call, and a plugin without any."""
+    """Refuse unknown hooks, and plugins without any hook."""
     for name in implemented:
         if name not in HOOKS:
-            raise Refused(f"there is no hook {name!r}{_hint(name)}")
+            if near := get_close_matches(name, HOOKS, 1):
+                raise Refused("there is no hook {name}; did you mean {hook}?", name=quote(name), hook=quote(near[0]))
+            raise Refused("there is no hook {name}; the hooks are {hooks}", name=quote(name), hooks=", ".join(HOOKS))
     for name, value in vars(module).items():
         if isinstance(value, FunctionType) and name in HOOKS and name not in implemented:
-            raise Refused(f"{name} lacks its @hookimpl")
+            raise Refused("{name} lacks its @hookimpl", name=name)
     if not implemented:
-        raise Refused(f"it has no hook; write one of {', '.join(HOOKS)} with @hookimpl")
-
-
-def _hint(name: str) -> str:
-    near = get_close_matches(name, HOOKS, 1)
-    return f"; did you mean {near[0]!r}?" if near else f"; the hooks are {', '.join(HOOKS)}"
+        raise Refused("it has no hook; write one of {hooks} with @hookimpl", hooks=", ".join(HOOKS))
 
 
 def _import(candidate: Candidate) -> ModuleType:
@@ -191,12 +199,16 @@ def _import(candidate: Candidate) -> ModuleType:
         module = importlib.import_module(candidate.module)
         origin = getattr(module, "__file__", None)
         if candidate.source is not None and (origin is None or not candidate.source.samefile(origin)):
-            raise Refused(f"its module {candidate.module} is hidden by another one of that name, {origin}")
+            raise Refused(
+                "its module {module} is hidden by another one of that name, {origin}",
+                module=candidate.module,
+                origin=origin,
+            )
         return module
     imported = sys.modules.get(candidate.module)
     if imported is not None and imported.__file__ == str(candidate.source):
         return imported
-    for name in _with_submodules(candidate.module):  # another plugin of that name, from elsewhere
+    for name in _with_submodules(candidate.module):  # another plugin of that name
         del sys.modules[name]
     if DROPINS not in sys.modules:
         parent = ModuleType(DROPINS, "The plugins of the user's plugins folder.")
@@ -220,7 +232,7 @@ def _with_submodules(module: str) -> list[str]:
 
 @contextlib.contextmanager
 def _only_if_it_works(candidate: Candidate) -> Iterator[None]:
-    """Take the candidate's modules and its folder on ``sys.path`` away again when the block fails."""
+    """Remove the candidate's modules and its ``sys.path`` entry if the block fails."""
     before, search = dict(sys.modules), list(sys.path)
     try:
         yield
@@ -234,7 +246,7 @@ def _only_if_it_works(candidate: Candidate) -> Iterator[None]:
 
 
 def forget(place: Path) -> None:
-    """Drop the modules that were imported from below ``place``, which is about to be replaced or removed."""
+    """Drop the modules imported from below ``place`` before it is replaced or removed."""
     inside = place.resolve()
     for name, module in list(sys.modules.items()):
         file = getattr(module, "__file__", None)
@@ -245,18 +257,18 @@ def forget(place: Path) -> None:
 
 
 def _quiet() -> contextlib.AbstractContextManager[object]:
-    """What a plugin prints while it is loaded goes to stderr: stdout belongs to the command's result."""
+    """Redirect what a plugin prints while loading to stderr; stdout is reserved for results."""
     return contextlib.redirect_stdout(sys.stderr)
 
 
 def _sentence(error: BaseException) -> str:
     if isinstance(error, SystemExit):
-        return f"it asked the program to exit ({error.code!r}) while it was loaded"
+        return message("it asked the program to exit ({code}) while it was loaded", code=quote(error.code))
     try:
         text = str(error).strip()
     except Exception:  # noqa: BLE001  its own class of errors may be broken too
         text = ""
     if isinstance(error, pluggy.PluginValidationError):
-        return f"a hook has the wrong form: {text.splitlines()[-1]}"
+        return message("a hook has the wrong form: {text}", text=text.splitlines()[-1])
     text = text.partition("\n")[0]
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -1,4 +1,4 @@
-"""What became of each plugin, and what the active ones bring."""
+"""Records of all plugins, and the specs of the active ones."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any, Literal, TypeVar
 
 from inspector.api import ExporterSpec, LayerSpec, ModelSpec, SourceSpec
-from inspector.domain import InputError
+from inspector.domain import InputError, message, quote
 from inspector.registry.manifest import State, parse
 
 Origin = Literal["built-in", "installed", "drop-in"]
@@ -20,17 +20,17 @@ S = TypeVar("S", ModelSpec, SourceSpec, ExporterSpec, LayerSpec)
 
 @dataclass(frozen=True)
 class PluginRecord:
-    """One plugin as it was found and loaded.
+    """The state of one plugin after loading.
 
     Attributes:
         id: from its manifest; its file or entry-point name where that could not be read.
-        kinds: what it brings; for one that is not active, what its manifest announces.
-        reason: why it is not active, or what of it was refused; "" where all is well.
-        traceback: of the error, for its author; "" where there is none.
+        kinds: kinds of its specs; for an inactive plugin those of its manifest.
+        reason: why it is inactive, or which part was refused; "" if everything works.
+        traceback: of the error, for its author; "" if there is none.
         load_ms: milliseconds for import and hooks.
         path: its source file; None in a packed program.
-        specs: (kind, id) of what is in use.
-        sha256: of what was installed by the program, "" for others.
+        specs: (kind, id) of the specs in use.
+        sha256: of a plugin installed by this program, "" for others.
     """
 
     id: str
@@ -53,7 +53,7 @@ class PluginRecord:
 
     @property
     def faulty(self) -> bool:
-        """True where something is wrong that nobody chose."""
+        """Whether it failed, other than by being disabled by the user."""
         return self.state in ("incompatible", "missing", "failed") or (self.state == "active" and bool(self.reason))
 
     def to_json(self) -> dict[str, Any]:
@@ -70,7 +70,7 @@ def _empty() -> Mapping[str, Any]:
 
 @dataclass(frozen=True)
 class Registry:
-    """All plugins in the order of loading, and the specs of the active ones by id, in the same order."""
+    """All plugins in loading order, and the specs of the active ones by id in the same order."""
 
     records: tuple[PluginRecord, ...] = ()
     models: Mapping[str, ModelSpec] = field(default_factory=_empty)
@@ -94,8 +94,12 @@ class Registry:
         """The layer spec with the id ``name``; InputError for an unknown one."""
         return self._get("layer", self.layers, name)
 
+    def owner(self, name: str) -> str:
+        """The id of the active plugin that provides the spec ``name``; ``name`` if unknown."""
+        return next((record.id for record in self.records if name in (id for _, id in record.specs)), name)
+
     def bringer(self, name: str) -> PluginRecord | None:
-        """The plugin that is not active and would bring the spec ``name``, found by reading its source."""
+        """The inactive plugin that would provide the spec ``name``, found by reading its source."""
         for record in self.records:
             if record.state != "active" and (record.id == name or name in _spec_ids(record.path)):
                 return record
@@ -106,14 +110,23 @@ class Registry:
             return specs[name]
         if record := self.bringer(name):
             raise InputError(
-                f"The {kind} {name!r} belongs to the plugin {record.id!r}, which is {record.state}: {record.reason}"
+                "The {kind} {name!r} belongs to the plugin {id!r}, which is {state}: {reason}",
+                kind=message(kind),
+                name=name,
+                id=record.id,
+                state=message(record.state),
+                reason=record.reason,
             )
-        known = f"known are {', '.join(specs)}" if specs else "none is there; see 'plugins list'"
-        raise InputError(f"There is no {kind} {name!r}; {known}")
+        known = (
+            message("known are {specs}", specs=", ".join(specs))
+            if specs
+            else message("there are none", cli_hint="plugins list")
+        )
+        raise InputError("There is no {kind} {name}; {known}", kind=message(kind), name=quote(name), known=known)
 
 
 def _spec_ids(source: Path | None) -> set[str]:
-    """The literal ids of the specs that a plugin's source builds; it is parsed, not run."""
+    """The literal spec ids in a plugin's source, which is parsed, not run."""
     if source is None:
         return set()
     try:

@@ -1,4 +1,4 @@
-"""Writes a new plugin that works: a file to start from."""
+"""Templates of working plugins."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import re
 from pathlib import Path
 from typing import Literal
 
-from inspector import paths
-from inspector.domain import InputError
+from inspector.domain import InputError, quote
 from inspector.registry.discovery import find_candidates
+from inspector.registry.layer_templates import LAYER_KINDS, layer_files
+from inspector.system import paths
 
 Kind = Literal["source", "exporter", "model", "layer"]
 
@@ -181,105 +182,53 @@ class DarkSpots:
         """Nothing is held open."""
 '''
 
-_LAYER = '''\
-"""NAME: Squeeze and excitation after a convolution, as a block for an architecture."""
-
-from __future__ import annotations
-
-from inspector.api import LayerSpec, Text, hookimpl
-
-PLUGIN = {
-    "id": "NAME",
-    "version": "0.1",
-    "api": 1,
-    "kinds": ["layer"],
-    "requires": ["torch"],
-    "description": "Squeeze and excitation after a convolution, as a block for an architecture",
-    "description_zh": "卷积后的压缩与激励，可用于网络结构",
-    "licence": "AGPL-3.0-or-later",
-}
-
-
-@hookimpl
-def inspector_layers():
-    return [
-        LayerSpec(
-            id="NAME",
-            title=Text("Squeeze and excitation", "压缩与激励"),
-            kind="block",
-            load=load,
-            paper="Hu et al., 2018, arXiv:1709.01507",
-            presets={"NAME": "+block=NAME"},  # yolo11n-seg-NAME
-        )
-    ]
-
-
-def load():
-    """The classes, the main one first. torch is imported only now; the classes stand in a file of their own, so that a
-    checkpoint can name them."""
-    from .layers import SqueezeExcitation
-
-    return (SqueezeExcitation,)
-'''
-
-_LAYER_CLASSES = '''\
-"""Squeeze and excitation: Hu, Shen, Sun 2018, arXiv 1709.01507."""
-
-import torch
-from torch import nn
-
-
-class SqueezeExcitation(nn.Module):
-    """Convolution 3x3, then each channel is weighed by what the whole picture shows.
-
-    Takes (N, c1, H, W), returns (N, c2, H, W). stride: pixels of the picture one pixel of the map stands for.
-    """
-
-    def __init__(self, c1: int, c2: int, stride: int) -> None:
-        super().__init__()
-        hidden = max(c2 // 4, 1)
-        self.convolve = nn.Sequential(nn.Conv2d(c1, c2, 3, padding=1, bias=False), nn.BatchNorm2d(c2), nn.SiLU())
-        self.weigh = nn.Sequential(nn.Linear(c2, hidden), nn.ReLU(), nn.Linear(hidden, c2), nn.Sigmoid())
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        y = self.convolve(x)
-        return y * self.weigh(y.mean((2, 3)))[:, :, None, None]
-'''
-
-# Kind -> the plugin's files; "" is the plugin itself, others lie beside it in a folder.
+# Kind -> the plugin's files; "" is the plugin itself, the others are in the same folder.
 _FILES: dict[str, dict[str, str]] = {
     "source": {"": _SOURCE},
     "exporter": {"": _EXPORTER},
     "model": {"": _MODEL},
-    "layer": {"__init__.py": _LAYER, "layers.py": _LAYER_CLASSES},
+    "layer": {},  # by the kind of layer, see layer_templates
 }
 
 
-def new(kind: Kind, name: str, folder: Path) -> Path:
-    """Write a plugin that works: ``NAME.py``, or a folder ``NAME`` for a layer, whose classes need a file of their own.
+def new(kind: Kind, name: str, folder: Path, layer: str = "block") -> Path:
+    """Create a working plugin: ``NAME.py``, or a folder ``NAME`` for a layer, whose classes need a separate file.
+
+    Args:
+        layer: for the kind ``layer``: its kind, e.g. ``attention``.
 
     Raises:
-        InputError: the name cannot be used, or there is such a file.
+        InputError: the name is invalid or exists.
     """
     if kind not in _FILES:
-        raise InputError(f"There is no kind {kind!r}; choose {', '.join(_FILES)}")
+        raise InputError("There is no kind {kind}; choose {files}", kind=quote(kind), files=", ".join(_FILES))
     if not re.fullmatch(r"[a-z][a-z0-9_]{0,63}", name) or paths.safe_name(name) != name:
         raise InputError(
-            f"A plugin's name is lower case letters, digits and '_', and starts with a letter: not {name!r}"
+            "A plugin's name is lower case letters, digits and '_', and starts with a letter: not {name}",
+            name=quote(name),
         )
     if any(candidate.id == name for candidate in find_candidates()):
-        raise InputError(f"There is a plugin {name!r} already; choose another name")
+        raise InputError("There is a plugin {name} already; choose another name", name=quote(name))
     if not folder.is_dir():
-        raise InputError(f"There is no folder {folder}; make it, or name another with --folder")
-    files = _FILES[kind]
+        raise InputError(
+            "The folder {folder} does not exist; create it, or choose another one", folder=folder, cli_hint="--folder"
+        )
+    if layer not in LAYER_KINDS:
+        raise InputError("There is no kind {kind}; choose {files}", kind=quote(layer), files=", ".join(LAYER_KINDS))
+    files = _FILES[kind] or layer_files(layer)
     place = folder / (f"{name}.py" if "" in files else name)
     if place.exists():
-        raise InputError(f"{place} is there already; choose another name or folder")
+        raise InputError("{path} already exists; choose another name or folder", path=place)
     try:
         if "" not in files:
             place.mkdir()
         for file, text in files.items():
             paths.write_text(place / file if file else place, text.replace("NAME", name))
     except OSError as error:
-        raise InputError(f"{place} cannot be written ({error.strerror or error}); name another --folder") from None
+        raise InputError(
+            "{path} cannot be written ({reason}); choose another folder",
+            path=place,
+            reason=error.strerror or error,
+            cli_hint="--folder",
+        ) from None
     return place

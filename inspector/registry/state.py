@@ -1,9 +1,10 @@
-"""What is remembered of plugins: which are off and why, what was installed; and the marks that reveal a crash.
+"""Persistent state of plugins: disabled ones with reasons, installed hashes, and marks that reveal crashes.
 
-``plugins-state/state.json`` is sparse: a plugin about which nothing special is known does not stand in it.
-While a plugin that is not ours is imported, an empty file ``plugins-state/starting/<id>.<process id>`` exists. A mark
-whose process is gone means that the program died while it was loading that plugin; marks of running programs are
-left alone. (Where another process has got the same number meanwhile, the mark waits until that one ends.)
+``plugins-state/state.json`` is sparse: it lists only plugins with a state to remember.
+While a plugin that is not built-in is imported, an empty file ``plugins-state/starting/<id>.<process id>`` exists. A
+mark whose process has ended means that the program died while loading that plugin, or was interrupted while the plugin
+hung; marks of running programs are kept. (If another process got the same number meanwhile, the mark waits until that
+one ends.)
 """
 
 from __future__ import annotations
@@ -12,16 +13,15 @@ import contextlib
 import json
 import logging
 import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from inspector import paths
-from inspector.domain import InputError
+from inspector.domain import InputError, interrupts, message
+from inspector.system import paths
 
 logger = logging.getLogger(__name__)
-CRASHED = "the program ended while it was loading it"
+CRASHED = message("the program ended while loading it")
 _held: set[str] = set()
 
 
@@ -30,7 +30,7 @@ def state_folder() -> Path:
 
 
 def read_state() -> dict[str, dict[str, Any]]:
-    """Plugin id -> what is remembered of it (``off``: reason, ``sha256``), after a look at the crash marks."""
+    """Read plugin id -> state (``off``: reason, ``sha256``) and evaluate the crash marks."""
     state = _read()
     crashed = _dead_marks()
     if crashed:
@@ -38,7 +38,7 @@ def read_state() -> dict[str, dict[str, Any]]:
             state.setdefault(plugin_id, {})["off"] = CRASHED
         try:
             write_state(state)
-        except InputError as error:  # the marks stay and are read again at the next start
+        except InputError as error:  # the marks stay until the next start
             logger.warning("%s", error)
         else:
             for mark in crashed:
@@ -47,7 +47,7 @@ def read_state() -> dict[str, dict[str, Any]]:
 
 
 def write_state(state: dict[str, dict[str, Any]]) -> None:
-    """Replace the file as a whole.
+    """Replace the file atomically.
 
     Raises:
         InputError: it cannot be written.
@@ -57,29 +57,34 @@ def write_state(state: dict[str, dict[str, Any]]) -> None:
     text = json.dumps({"plugins": kept}, ensure_ascii=False, indent=2) + "\n"
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        written = paths.write_text(file, text)
+        paths.write_state(file, text)
+    except PermissionError as error:
+        if file.exists() and os.access(file.parent, os.W_OK):
+            raise InputError("{file} is open in another program; close that and try again", file=file) from None
+        raise InputError(
+            "{file} cannot be written ({reason}); make it writable", file=file, reason=error.strerror or error
+        ) from None
     except OSError as error:
-        raise InputError(f"{file} cannot be written ({error.strerror or error}); make it writable") from None
-    if written != file:
-        written.unlink(missing_ok=True)
-        raise InputError(f"{file} is open in another program; close that and try again")
+        raise InputError(
+            "{file} cannot be written ({reason}); make it writable", file=file, reason=error.strerror or error
+        ) from None
 
 
 def _read() -> dict[str, dict[str, Any]]:
     file = state_folder() / "state.json"
     try:
-        rows = json.loads(file.read_text("utf-8"))["plugins"]
+        rows = paths.read_json(file)["plugins"]
         return {str(plugin_id): dict(row) for plugin_id, row in rows.items()}
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         logger.warning("%s is damaged and was not used; plugins that were off are on again: %s", file, error)
         return {}
 
 
 @contextlib.contextmanager
 def starting(plugin_id: str) -> Iterator[None]:
-    """Hold the crash mark of ``plugin_id`` while the block runs."""
+    """Hold the crash mark of ``plugin_id`` while the block runs; it stays where Ctrl-C ends the block."""
     mark = state_folder() / "starting" / f"{plugin_id}.{os.getpid()}"
     _held.add(mark.name)
     try:
@@ -87,16 +92,21 @@ def starting(plugin_id: str) -> Iterator[None]:
         mark.touch()
     except OSError as error:
         logger.warning("A crash of the plugin %s would go unnoticed: %s", plugin_id, error)
+    interrupted = False
     try:
         yield
+    except BaseException as error:
+        interrupted = interrupts(error)
+        raise
     finally:
-        with contextlib.suppress(OSError):
-            mark.unlink(missing_ok=True)
+        if not interrupted:
+            with contextlib.suppress(OSError):
+                mark.unlink(missing_ok=True)
         _held.discard(mark.name)
 
 
 def _dead_marks() -> dict[Path, str]:
-    """Marks left behind by programs that are gone -> the plugin's id."""
+    """Marks of programs that have ended -> the plugin's id."""
     folder = state_folder() / "starting"
     try:
         marks = sorted(folder.iterdir())
@@ -112,33 +122,11 @@ def _dead_marks() -> dict[Path, str]:
 
 def _runs(process: int) -> bool:
     """Whether another process with that number is running."""
-    if process == os.getpid():  # ours is not held here, so it is an earlier program's with the same number
+    import psutil
+
+    if process == os.getpid():  # this process holds no mark, so the mark is of an earlier one with its number
         return False
-    if sys.platform == "win32":
-        return _runs_on_windows(process)
     try:
-        os.kill(process, 0)
-    except (ProcessLookupError, OverflowError):
+        return bool(psutil.pid_exists(process))
+    except OverflowError:  # no process can have that number
         return False
-    except PermissionError:
-        return True
-    return True
-
-
-def _runs_on_windows(process: int) -> bool:
-    """``os.kill`` would end the process there; its handle is asked instead."""
-    import ctypes
-
-    kernel = ctypes.WinDLL("kernel32", use_last_error=True)  # type: ignore[attr-defined,unused-ignore]
-    kernel.OpenProcess.argtypes = (ctypes.c_uint32, ctypes.c_int, ctypes.c_uint32)
-    kernel.OpenProcess.restype = ctypes.c_void_p
-    kernel.WaitForSingleObject.argtypes = (ctypes.c_void_p, ctypes.c_uint32)
-    kernel.CloseHandle.argtypes = (ctypes.c_void_p,)
-    synchronize, access_denied, still_running = 0x00100000, 5, 0x102
-    handle = kernel.OpenProcess(synchronize, False, process)
-    if not handle:
-        return bool(ctypes.get_last_error() == access_denied)  # type: ignore[attr-defined,unused-ignore]
-    try:
-        return bool(kernel.WaitForSingleObject(handle, 0) == still_running)
-    finally:
-        kernel.CloseHandle(handle)

@@ -1,4 +1,4 @@
-"""What a wheel must fulfil to be used as it lies there, without pip: pure Python, every file's hash right."""
+"""Checks of wheels that are used unpacked, without pip: pure Python, with correct hashes."""
 
 from __future__ import annotations
 
@@ -9,23 +9,24 @@ import platform
 from importlib import metadata
 from pathlib import Path
 
+from inspector.domain import quote
 from inspector.registry.manifest import Refused
 
 _HASHES = ("sha256", "sha384", "sha512")
 
 
 def check_wheel(folder: Path, name: str) -> None:
-    """Check the unpacked wheel in ``folder``; ``name`` is its file's.
+    """Check the unpacked wheel in ``folder``; ``name`` is the file name of the wheel.
 
     Raises:
-        Refused: it is for certain machines or Pythons only, or a file is missing, changed or not listed.
+        Refused: it is platform-specific, or a file is missing, changed or not listed.
     """
     infos = sorted(folder.glob("*.dist-info"))
     if len(infos) != 1:
-        raise Refused(f"{name} is no wheel: it has {len(infos)} dist-info folders")
+        raise Refused("{name} is not a wheel: it has {count} dist-info folders", name=name, count=len(infos))
     wheel, record = infos[0] / "WHEEL", infos[0] / "RECORD"
     if not wheel.is_file() or not record.is_file():
-        raise Refused(f"{name} is no whole wheel: {infos[0].name} lacks WHEEL or RECORD")
+        raise Refused("{name} is not a complete wheel: {folder} lacks WHEEL or RECORD", name=name, folder=infos[0].name)
     _check_tags(wheel, name)
     _check_python(infos[0], name)
     _check_record(folder, record, name)
@@ -40,7 +41,11 @@ def _check_tags(wheel: Path, name: str) -> None:
     named = not name.endswith(".whl") or (of_name[1:] == ["none", "any"] and "py3" in of_name[0].split("."))
     if not fitting or not named or pure != ["true"]:
         told = ", ".join(tags) if tags and not fitting else "-".join(of_name)
-        raise Refused(f"{name} is a wheel for {told}; only pure Python wheels (py3-none-any) can be installed")
+        raise Refused(
+            "{name} is a wheel for {platforms}; only pure Python wheels (py3-none-any) can be installed",
+            name=name,
+            platforms=told,
+        )
 
 
 def _check_python(info: Path, name: str) -> None:
@@ -53,9 +58,15 @@ def _check_python(info: Path, name: str) -> None:
     try:
         fits = SpecifierSet(text).contains(platform.python_version(), prereleases=True)
     except InvalidSpecifier:
-        raise Refused(f"{name} states no valid Python version: {text!r}") from None
+        raise Refused("{name} does not state a valid Python version: {text}", name=name, text=quote(text)) from None
     if not fits:
-        raise Refused(f"{name} needs Python {text}, this program runs on {platform.python_version()}", "missing")
+        raise Refused(
+            "{name} needs Python {text}, this program runs on {python_version}",
+            name=name,
+            text=text,
+            python_version=platform.python_version(),
+            state="missing",
+        )
 
 
 def _check_record(folder: Path, record: Path, name: str) -> None:
@@ -68,14 +79,18 @@ def _check_record(folder: Path, record: Path, name: str) -> None:
         if path in signatures:
             continue
         if ".." in path.parts or not path.is_file():
-            raise Refused(f"{name} is damaged: {row[0]} is listed in RECORD and not there")
+            raise Refused("{name} is damaged: {path} is listed in RECORD but missing", name=name, path=row[0])
         kind, _, expected = (row[1] if len(row) > 1 else "").partition("=")
         if kind not in _HASHES:
-            raise Refused(f"{name} is damaged: RECORD has no usable hash of {row[0]}")
+            raise Refused("{name} is damaged: RECORD has no usable hash of {path}", name=name, path=row[0])
         actual = base64.urlsafe_b64encode(hashlib.new(kind, path.read_bytes()).digest()).decode().rstrip("=")
         if actual != expected.rstrip("="):
-            raise Refused(f"{name} is damaged or was changed: {row[0]} is not what RECORD says")
+            raise Refused("{name} is damaged or was changed: {path} does not match RECORD", name=name, path=row[0])
         listed.add(path)
     for path in sorted(folder.rglob("*")):
         if path.is_file() and path not in listed and path not in signatures:
-            raise Refused(f"{name} holds {path.relative_to(folder).as_posix()}, which RECORD does not list")
+            raise Refused(
+                "{name} contains {path}, which RECORD does not list",
+                name=name,
+                path=path.relative_to(folder).as_posix(),
+            )

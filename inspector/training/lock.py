@@ -1,4 +1,4 @@
-"""Tells which training folders are in use: a lock on a file in them, which the system frees with the process."""
+"""Lock training folders that are in use; the system releases the lock when the process ends."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import time
 from pathlib import Path
 
 from inspector.domain import InputError
-from inspector.locks import locked
+from inspector.system.locks import locked
 
 LOCK = "train.lock"
-PLAN = "train.json"  # without it a folder holds no training
-_PATIENCE = 3.0  # seconds; who only looks holds the lock for a moment
+PLAN = "train.json"  # a folder without it holds no training
+_PATIENCE = 3.0  # seconds; a check holds the lock only for a moment
 
 
 class Lock:
-    """The right to train in a folder.
+    """Exclusive right to train in a folder.
 
     Args:
         folder: of the training.
@@ -25,8 +25,8 @@ class Lock:
         self._folder = folder
         self._file: int | None = None
 
-    def take(self) -> None:
-        """Take it, unless it is taken here already; the folder must exist.
+    def acquire(self) -> None:
+        """Acquire the lock, unless this object holds it already; the folder must exist.
 
         Raises:
             InputError: another process trains in the folder.
@@ -38,19 +38,21 @@ class Lock:
         while not locked(file):
             if time.monotonic() > until:
                 os.close(file)
-                raise InputError(f"The training in {self._folder} runs already; wait for it, or stop it first")
+                raise InputError(
+                    "The training in {folder} is already running; wait for it, or stop it first", folder=self._folder
+                )
             time.sleep(0.05)
         self._file = file
 
-    def free(self) -> None:
-        """Give it back; nothing happens where it is not held."""
+    def release(self) -> None:
+        """Release the lock; no effect if it is not held."""
         if self._file is not None:
             os.close(self._file)
             self._file = None
 
 
-def held(folder: Path) -> bool:
-    """Whether a process trains in ``folder`` just now."""
+def is_locked(folder: Path) -> bool:
+    """Whether a process is training in ``folder``."""
     try:
         file = os.open(folder / LOCK, os.O_RDWR)
     except OSError:

@@ -1,7 +1,8 @@
-"""The window. The only room with tkinter.
+"""The graphical user interface. The only package that imports tkinter.
 
-``app`` owns the session and the one poll loop; ``theme`` the look, ``texts`` the words, ``work`` the threads; a page is
-a frame that is given the shell (``shell``) and nothing else.
+``app`` owns the session and the poll loop. ``kit`` has the widgets and services that all pages share, e.g. ``theme``
+(colours and fonts), ``strings`` (texts), ``tasks`` (threads), ``shell`` and ``page`` (the contract between window and
+pages). Each page is a package of its own.
 """
 
 from __future__ import annotations
@@ -13,35 +14,37 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from inspector import paths, single_instance
-from inspector.domain import InputError, InspectorError
+from inspector.domain import InputError, InspectorError, printable
+from inspector.system import paths, single_instance
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Open the window as the command line says; returns the exit code."""
+    """Open the window from command-line arguments and return the exit code."""
     parser = argparse.ArgumentParser(prog="bearing-inspector", description="The window of Bearing Inspector.")
-    parser.add_argument("--open", nargs="*", default=[], metavar="PATH", help="open this: files, camera:0, an address")
-    parser.add_argument("--recipe", type=Path, metavar="FILE", help="set up the job of a run.json")
-    parser.add_argument(
-        "--no-plugins", action="store_true", help="leave out plugins that did not come with the program"
-    )
-    parser.add_argument("--verbose", action="store_true", help="tell on stderr what happens")
-    given = parser.parse_args(arguments)
-    if given.no_plugins:
+    parser.add_argument("--open", nargs="*", default=[], metavar="PATH", help="files, camera:0 or addresses to open")
+    parser.add_argument("--recipe", type=Path, metavar="FILE", help="recipe or run.json to set up")
+    parser.add_argument("--operator", action="store_true", help="open the full-screen operator view")
+    parser.add_argument("--start", action="store_true", help="start the inspection immediately")
+    parser.add_argument("--no-plugins", action="store_true", help="load built-in plugins only")
+    parser.add_argument("--verbose", action="store_true", help="log details and tracebacks to stderr")
+    args = parser.parse_args(arguments)
+    if args.no_plugins:
         os.environ["BEARING_INSPECTOR_NO_PLUGINS"] = "1"
     try:
-        only = single_instance.take_or_hand_over(single_instance.Request.of(given.open, given.recipe))
+        only = single_instance.take_or_hand_over(
+            single_instance.Request.of(args.open, args.recipe, args.operator, args.start)
+        )
     except InspectorError as error:
         return _refuse(str(error), 2 if isinstance(error, InputError) else 1)
     if only is None:
-        sys.stderr.write("bearing-inspector: a window is open already; it was told and brought to the front\n")
+        sys.stderr.write("bearing-inspector: a window is already open; the request was passed to it\n")
         return 0
     try:
         from inspector.ui import app
     except ImportError as error:  # a Python without Tk
         return _refuse(f"the window needs Tk ({error}); install python3-tk", 2)
     try:
-        return app.main(given.open, given.recipe, verbose=given.verbose, only=only)
+        return app.main(args.open, args.recipe, args.verbose, only=only, operator=args.operator, start=args.start)
     except InspectorError as error:
         return _refuse(str(error), 2)
     finally:
@@ -49,11 +52,11 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _refuse(sentence: str, code: int) -> int:
-    """Say why there is no window, where nobody looks at a terminal in a window of its own; returns ``code``."""
-    sys.stderr.write(f"bearing-inspector: {sentence}\n")
+    """Report why the window cannot open, in a dialog if there is no terminal, and return ``code``."""
+    sys.stderr.write(f"bearing-inspector: {printable(sentence)}\n")
     if paths.frozen() and not sys.stderr.isatty():
         with contextlib.suppress(ImportError):
-            from inspector.ui.refusal import show
+            from inspector.ui.startup_error import show_startup_error
 
-            show(sentence)
+            show_startup_error(sentence)
     return code

@@ -1,58 +1,76 @@
-"""The window: its frame, its pages, its keys, and the one poll loop. Owns the session (the run and the model)."""
+"""The main window: frame, pages, keyboard shortcuts and the poll loop. Owns the session (run and model)."""
 
 from __future__ import annotations
 
 import gc
-import importlib
 import logging
 import signal
 import sys
 import time
 import tkinter as tk
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from tkinter import ttk
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from inspector import jobs, logs, paths
 from inspector.domain import InspectorError
 from inspector.i18n import Language
+from inspector.jobs.options import plugin_options
+from inspector.jobs.recovery import recover_interrupted_runs
 from inspector.settings import Settings
-from inspector.ui import summons, texts, theme
-from inspector.ui.memory import Memory
-from inspector.ui.messages import Messages
-from inspector.ui.shell import Action, Kind
-from inspector.ui.texts import t
-from inspector.ui.widgets import Tooltip
-from inspector.ui.work import Tasks
+from inspector.system import logs, paths
+from inspector.system.credentials import mask
+from inspector.ui import second_instance
+from inspector.ui.kit import folder_dialog, strings, theme
+from inspector.ui.kit.shell import Action, Kind, PageName
+from inspector.ui.kit.strings import tr
+from inspector.ui.kit.tasks import BackgroundTasks
+from inspector.ui.kit.toasts import Messages
+from inspector.ui.kit.widgets import FlowFrame, Tooltip, close_popdown
+from inspector.ui.kit.window_state import WindowState
+from inspector.ui.pages import PAGES
+from inspector.ui.retention import Retention
 
 if TYPE_CHECKING:
     from inspector.registry import Registry
-    from inspector.single_instance import SingleInstance
-    from inspector.ui.inspect_page import InspectPage
-    from inspector.ui.session import Session
+    from inspector.system.single_instance import SingleInstance
+    from inspector.ui.inspect.page import InspectPage
+    from inspector.ui.inspect.session import Session
+    from inspector.ui.kit.page import Page
 
 logger = logging.getLogger(__name__)
-_TICK = 10  # milliseconds between two looks at what threads have brought
-_PAGES = ("inspect", "history", "statistics", "training", "plugins", "settings", "help")
+_TICK = 10  # milliseconds between two polls for results of threads, at least
 _SMALLEST = (1024, 640)
-_ENDS = [signal.SIGTERM, signal.SIGINT, *([signal.SIGHUP] if sys.platform != "win32" else [])]  # the session ends
+_ENDS = [signal.SIGTERM, signal.SIGINT]  # the session or the terminal ends
+if sys.platform == "win32":
+    _ENDS.append(signal.SIGBREAK)
+else:
+    _ENDS.append(signal.SIGHUP)
+_SIGN_OUT = 4.0  # seconds that Windows leaves a program to answer when its user signs out; then it may end it
 
 
 def main(
-    sources: Sequence[str] = (), recipe: Path | None = None, verbose: bool = False, only: SingleInstance | None = None
+    sources: Sequence[str] = (),
+    recipe: Path | None = None,
+    verbose: bool = False,
+    only: SingleInstance | None = None,
+    operator: bool = False,
+    start: bool = False,
 ) -> int:
     """Open the window and stay until it is closed.
 
     Args:
-        sources: what to open: paths, ``camera:0``, addresses.
-        recipe: a run.json whose job is set up.
-        verbose: tell on stderr what happens.
-        only: brings what later starts of the program ask for.
+        sources: paths, ``camera:0`` or addresses to open.
+        recipe: a recipe or run.json to set up.
+        verbose: log details and tracebacks to stderr.
+        only: receives the requests of later starts of the program.
+        operator: open the operator view.
+        start: start the inspection immediately.
 
     Returns:
-        The exit code: 0, or 2 where there is no screen.
+        The exit code: 0, or 2 if there is no display.
 
     Raises:
         InspectorError: the user's folder cannot be used.
@@ -63,9 +81,9 @@ def main(
     except tk.TclError as error:
         sys.stderr.write(f"bearing-inspector: the window cannot be opened ({error}); the command line needs none\n")
         return 2
-    app.start(sources, recipe)
+    app.start(sources, recipe, operator, start)
     if only is not None:
-        summons.listen(app, only)
+        second_instance.listen(app, only)
     for number in _ENDS:
         signal.signal(number, lambda *_: app.root.after(0, app.leave))
     app.root.mainloop()
@@ -73,112 +91,148 @@ def main(
 
 
 def _import_pages(app: App) -> None:
-    """On a thread, so that opening a page for the first time is quick; the model, which matters more, comes first."""
+    """Import the pages on a thread, after the model is loaded, so that they open quickly later."""
     while app.session.loading and not app.leaving:
         time.sleep(0.1)
-    for page in _PAGES:
+    for page in PAGES:
         if not app.leaving:
-            importlib.import_module(f"inspector.ui.{page}_page")
+            PAGES[page]()
 
 
-def _interrupted_run() -> tuple[int, str, int] | None:
-    """The newest run whose program was killed: its id, title and number of results; folders of such are tidied."""
+def _interrupted_run(catalogue: Registry) -> tuple[int, str, int, bool] | None:
+    """Return id, title, number of results and whether it can be resumed of the newest run whose program was killed.
+
+    Tidies the folders of such runs.
+    """
     from inspector.history import History, Query
+    from inspector.jobs import resume
 
     with History.open() as history:
-        killed = jobs.mend_interrupted(history)
-        return None if killed is None else (killed.id, killed.title, history.count(Query(run=killed.id)))
+        killed = recover_interrupted_runs(history)
+        if killed is None:
+            return None
+        kept = history.count(Query(run=killed.id))
+        return killed.id, killed.title, kept, resume.looks_resumable(catalogue, killed)
+
+
+def _is_dataset(place: Path) -> bool:
+    """Whether the path is a data.yaml or a folder, which may contain one or labels."""
+    return place.suffix.lower() in (".yaml", ".yml") or place.is_dir()
 
 
 class App:
-    """The window around the pages: a :class:`inspector.ui.shell.Shell`."""
+    """The window around the pages: a :class:`inspector.ui.kit.shell.Shell`.
+
+    Attributes:
+        ready: whether the plugins are loaded; ``session`` and ``catalogue`` are set then.
+        page: name of the page in front; empty before the first one.
+    """
 
     session: Session
     catalogue: Registry
 
     def __init__(self) -> None:
         self.settings = Settings.load()
-        self.memory = Memory()
+        self.window_state = WindowState()
         self._closing = self._leaving = self._saving = False
-        self._faults: set[str] = set()
-        texts.use(self.settings.get("language"))
-        self.root = theme.start(self.settings.get("theme"), self.settings.get("text_size"))
-        theme.use(ok_colour=self.settings.get("ok_colour"))
-        self._speak()
+        self._reported_errors: set[str] = set()
+        self._new_session: Session | None = None  # created by the loading thread; becomes ``session``
+        strings.set_language(self.settings.get("language"))
+        self.root = theme.create_root(self.settings.get("theme"), self.settings.get("text_size"), strings.language())
+        theme.configure(ok_colour=self.settings.get("ok_colour"))
+        self._set_tk_language()
+        folder_dialog.install(self.root)
         self.root.report_callback_exception = self._callback_failed
         self.root.title("Bearing Inspector")
-        self.tasks = Tasks(self.show_error)
+        self.tasks = BackgroundTasks(self.show_error)
         self.messages = Messages(self.root)
-        self._ready: list[Callable[[], None]] = []
-        self._pages: dict[str, Any] = {}
-        self.page = ""
+        self.ready = False
+        self._when_ready: list[Callable[[], None]] = []
+        self._pages: dict[PageName, Page] = {}
+        self.page: PageName | Literal[""] = ""
         self._tickers: list[Callable[[], None]] = []
-        self._set_place()
+        self._restore_geometry()
         self._set_icon()
         self._build()
         self._bind()
         self.root.protocol("WM_DELETE_WINDOW", self.close)
+        self.root.protocol("WM_SAVE_YOURSELF", self._signed_out)
 
     # starting
 
-    def start(self, sources: Sequence[str] = (), recipe: Path | None = None) -> None:
+    def start(
+        self, sources: Sequence[str] = (), recipe: Path | None = None, operator: bool = False, start: bool = False
+    ) -> None:
         """Show the window, then load the plugins in the background and set up what was asked for."""
         self.root.deiconify()
         self.root.update_idletasks()
         self._poll()
 
         def begin() -> None:
-            self.show("inspect", sources=list(sources), recipe=recipe)
+            get = self.settings.get
+            go = start or get("start_inspecting")
+            self.show(
+                "inspect",
+                sources=list(sources),
+                recipe=recipe,
+                start=True if go else None if sources else False,
+                operator=operator or get("start_operator"),
+            )
 
-        self._ready.append(begin)
+        self._when_ready.append(begin)
         self.tasks.run(self._load, done=self._loaded)
 
     def _load(self) -> tuple[Registry, Session]:
-        from inspector import jobs, registry
-        from inspector.ui.session import Session
+        from inspector import registry
+        from inspector.ui.inspect.session import Session
 
         catalogue = registry.load()
-        settings = Settings.load(jobs.plugin_options(catalogue))
-        session = Session(catalogue, settings, self.tasks)
-        session.warm(self.memory.last_model())
+        settings = Settings.load(plugin_options(catalogue))
+        session = self._new_session = Session(catalogue, settings, self.tasks)
+        if self._closing:  # the later of this thread and _end sees what the other has set
+            session.close()
+        session.preload_model(self.window_state.last_model())
         return catalogue, session
 
     def _loaded(self, loaded: tuple[Registry, Session]) -> None:
         self.catalogue, self.session = loaded
         self.settings = self.session.settings
-        self._waiting.destroy()
+        self.ready = True
+        self._loading_label.destroy()
         for record in self.catalogue.records:
             if record.faulty:
                 self.toast(
-                    t("The plugin {id} does not work: {reason}", id=record.id, reason=texts.sentence(record.reason)),
+                    tr("The plugin {id} does not work: {reason}", id=record.id, reason=strings.sentence(record.reason)),
                     "warn",
-                    (t("Plugins"), lambda: self.show("plugins")),
+                    (tr("Plugins"), lambda: self.show("plugins")),
                 )
-        # What was made until here lives as long as the program: not looked through again and again.
+        # Objects created so far live as long as the program: exclude them from garbage collection.
         gc.collect()
         gc.freeze()
         self._accept_drops()
-        for begin in self._ready:
+        for begin in self._when_ready:
             begin()
-        self._ready.clear()
+        self._when_ready.clear()
         self.tasks.run(_import_pages, self)
-        self.tasks.run(_interrupted_run, done=self._tell_interrupted)
+        Retention(self)
+        self.tasks.run(_interrupted_run, self.catalogue, done=self._report_interrupted)
 
-    def _tell_interrupted(self, found: tuple[int, str, int] | None) -> None:
-        """Once, after the program was killed in a run."""
-        if found is None or self.memory.get("told_run", 0) >= found[0]:
+    def _report_interrupted(self, interrupted: tuple[int, str, int, bool] | None) -> None:
+        """Report once that the program was killed during a run."""
+        if interrupted is None or self.window_state.get("told_run", 0) >= interrupted[0]:
             return
-        run, title, kept = found
-        self.memory.put("told_run", run)
-        text = t("A run was interrupted ({title}). Its {n} results are in the history.", title=title, n=kept)
-        self.toast(text, "warn", (t("Show"), lambda: self.show("history", run=run)))
+        run, title, results, resumable = interrupted
+        self.window_state.set("told_run", run)
+        text = tr("A run was interrupted ({title}). Its {n} results are in the history.", title=title, n=results)
+        show = (tr("Show"), lambda: self.show("history", run=run))
+        self.toast(text, "warn", (tr("Resume"), lambda: self.show("inspect", resume=run)) if resumable else show)
 
     def when_ready(self, begin: Callable[[], None]) -> None:
-        """Call ``begin`` as soon as the plugins are there."""
-        if hasattr(self, "session"):
+        """Call ``begin`` once the plugins are loaded."""
+        if self.ready:
             begin()
         else:
-            self._ready.append(begin)
+            self._when_ready.append(begin)
 
     # the frame around the pages
 
@@ -189,50 +243,70 @@ class App:
         self.header = ttk.Frame(root)
         self.header.grid(row=0, column=0, sticky="ew", padx=theme.px(8), pady=theme.px(8))
         self.header.columnconfigure(0, weight=1)
-        self.tools = ttk.Frame(self.header)
-        self.tools.grid(row=0, column=0, sticky="w")
+        self.header_tools = ttk.Frame(self.header)
+        self.header_tools.grid(row=0, column=0, sticky="ew")
+        self.header_tools.columnconfigure(0, weight=1)
         self._title = ttk.Label(self.header, style="Title.TLabel")
-        navigation = self._navigation = ttk.Frame(self.header)
+        navigation = self._navigation = FlowFrame(self.header, 0)
         navigation.grid(row=0, column=1, sticky="e")
         self.header.bind("<Configure>", lambda event: self._fit_header())
-        self._nav: dict[str, ttk.Button] = {}
-        names = {
-            "inspect": t("Inspect"),
-            "history": t("History"),
-            "statistics": t("Statistics"),
-            "training": t("Training"),
-            "plugins": t("Plugins"),
+        self._nav: dict[PageName, ttk.Button] = {}
+        names: dict[PageName, str] = {
+            "inspect": tr("Inspect"),
+            "history": tr("History"),
+            "statistics": tr("Statistics"),
+            "training": tr("Training"),
+            "plugins": tr("Plugins"),
         }
         for place, (page, name) in enumerate(names.items(), 1):
             button = ttk.Button(navigation, text=name, command=lambda page=page: self.show(page))  # type: ignore[misc]
-            button.pack(side="left")
+            navigation.add(button)
             Tooltip(button, f"Ctrl+{place}")
             self._nav[page] = button
-        ttk.Frame(navigation, width=theme.px(8)).pack(side="left")
-        self._tool(navigation, "question-circle", t("Help (F1)"), lambda: self.show("help"))
-        self._tool(navigation, "gear", t("Settings (Ctrl+,)"), lambda: self.show("settings"))
-        self._moon = self._tool(navigation, "moon", t("Light or dark"), self.toggle_theme)
+        navigation.add(ttk.Frame(navigation, width=theme.px(8)))
+        self._header_button(navigation, "question-circle", tr("Help (F1)"), lambda: self.show("help", topic="manual"))
+        self._header_button(navigation, "gear", tr("Settings (Ctrl+,)"), lambda: self.show("settings"))
+        self._header_button(navigation, "moon", tr("Toggle dark mode"), self.toggle_theme)
         ttk.Frame(root, style="Line.TFrame", height=1).grid(row=1, column=0, sticky="ew")
         self.content = ttk.Frame(root)
         self.content.grid(row=2, column=0, sticky="nsew")
         self.content.columnconfigure(0, weight=1)
         self.content.rowconfigure(0, weight=1)
-        self._waiting = ttk.Label(self.content, text=t("Loading the plugins…"), style="Muted.TLabel")
-        self._waiting.grid(row=0, column=0)
+        self._loading_label = ttk.Label(self.content, text=tr("Loading the plugins…"), style="Muted.TLabel")
+        self._loading_label.grid(row=0, column=0)
+        strip = self.messages.strip = ttk.Frame(root)
+        strip.grid(row=3, column=0, sticky="ew")
         self.root.configure(menu=self._menu())
 
     def _fit_header(self) -> None:
-        """Words on the tools as long as there is room for them."""
-        if "inspect" in self._pages:
-            room = self.header.winfo_width() - self._navigation.winfo_reqwidth() - theme.px(16)
-            self._pages["inspect"].toolbar.fit(room)
+        """Place the navigation next to the toolbar, or above it if the window is too narrow for both."""
+        if self._closing:  # its buttons are destroyed one by one
+            return
+        width, pages = self.header.winfo_width(), self._navigation.width()
+        tools = self._pages["inspect"].toolbar if "inspect" in self._pages else None
+        room = width - pages - theme.px(16)
+        if tools is not None:
+            tools.fit(room)
+        stacked = width > 1 and room < (tools.width() if tools is not None and self.page == "inspect" else 0)
+        self._navigation.grid_configure(
+            row=0, column=0 if stacked else 1, columnspan=2 if stacked else 1, sticky="ew" if stacked else "e"
+        )
+        if stacked and tools is not None:
+            tools.fit(width)
+        for widget in (self.header_tools, self._title):
+            if widget.winfo_manager():
+                widget.grid_configure(row=1 if stacked else 0)
+        if self.page != "inspect" and width > 1:
+            # A title that would be cut off is hidden; the page's button is highlighted anyway.
+            (self._title.grid if room >= self._title.winfo_reqwidth() else self._title.grid_remove)()
+        self._navigation.arrange(width if stacked or room < 0 else pages)
 
-    def _tool(self, parent: ttk.Frame, icon: str, text: str, command: Callable[[], object]) -> ttk.Button:
+    def _header_button(self, parent: FlowFrame, icon: str, text: str, command: Callable[[], object]) -> ttk.Button:
         button = ttk.Button(parent, style="Tool.TButton", command=command)
-        theme.icon_on(button, icon)
+        theme.set_icon(button, icon)
         if not button.cget("image"):
             button.configure(text={"question-circle": "?", "gear": "⚙", "moon": "☾"}[icon], width=2)
-        button.pack(side="left")
+        parent.add(button)
         Tooltip(button, text)
         return button
 
@@ -242,9 +316,9 @@ class App:
         return build(self)
 
     def rebuild(self) -> None:
-        """Build everything anew, in another language or text size; pages keep their state."""
+        """Rebuild all widgets in another language or text size; pages keep their state."""
         shown = self.page
-        states = {name: page.kept() for name, page in self._pages.items()}
+        states = {name: page.save_state() for name, page in self._pages.items()}
         for page in self._pages.values():
             page.close()
         self._pages.clear()
@@ -254,21 +328,21 @@ class App:
         for child in self.root.winfo_children():
             child.destroy()
         self._build()
-        self._waiting.destroy()
+        self._loading_label.destroy()
         self._accept_drops()
         for name, state in states.items():
-            self._page(name).restore(state)
+            self._page(name).restore_state(state)
         self.show(shown or "inspect")
 
-    def _speak(self) -> None:
-        """Tk's own dialogs speak the language of the moment too."""
+    def _set_tk_language(self) -> None:
+        """Set the language of Tk's own dialogs."""
         self.root.tk.eval(f"package require msgcat; ::msgcat::mclocale {'zh_cn' if self.language() == 'zh' else 'en'}")
 
-    def _set_place(self) -> None:
+    def _restore_geometry(self) -> None:
         width, height = (theme.px(size) for size in _SMALLEST)
         screen = self.root.winfo_screenwidth(), self.root.winfo_screenheight()
         self.root.minsize(min(width, screen[0]), min(height, screen[1] - theme.px(60)))
-        place = self.memory.get("geometry", "")
+        place = self.window_state.get("geometry", "")
         fits = False
         if place:
             size, _, rest = place.partition("+")
@@ -277,10 +351,10 @@ class App:
             numbers = [int(n) for n in (w, h, x, y) if n.lstrip("-").isdigit()]
             fits = len(numbers) == 4 and 0 <= numbers[2] < screen[0] - 100 and 0 <= numbers[3] < screen[1] - 100
         small = screen[0] <= theme.px(1440) or screen[1] <= theme.px(820)
-        room = screen[0], screen[1] - theme.px(36)  # the menu bar comes on top
+        room = screen[0], screen[1] - theme.px(36)  # the menu bar is added on top
         whole = min(room[0], theme.px(1366)), min(room[1], theme.px(768))
         self.root.geometry(place if fits else "{}x{}".format(*whole) + ("+0+0" if small else ""))
-        if self.memory.get("zoomed", small):
+        if self.window_state.get("zoomed", small):
             self._zoom()
 
     def _zoom(self) -> None:
@@ -290,21 +364,21 @@ class App:
             self.root.attributes("-zoomed", True)
 
     def _set_icon(self) -> None:
-        picture = paths.assets() / "icons" / "bearing-inspector.png"
-        if picture.exists():
-            self._icon = tk.PhotoImage(file=str(picture))
+        icon = paths.assets() / "icons" / "bearing-inspector.png"
+        if icon.exists():
+            self._icon = tk.PhotoImage(file=str(icon))
             self.root.iconphoto(True, self._icon)
 
     def _bind(self) -> None:
         root = self.root
-        for place, page in enumerate(_PAGES[:5], 1):
+        for place, page in enumerate(list(PAGES)[:5], 1):
             root.bind(f"<Control-Key-{place}>", lambda event, page=page: self.show(page))  # type: ignore[misc]
-        root.bind("<F1>", lambda event: self.show("help"))
+        root.bind("<F1>", lambda event: self.show("help", topic="manual"))
         root.bind("<Control-comma>", lambda event: self.show("settings"))
         root.bind("<Control-q>", lambda event: self.close())
 
     def _accept_drops(self) -> None:
-        """Take files that are dropped on the window, where tkinterdnd2 loads."""
+        """Accept files dropped on the window if tkinterdnd2 loads."""
         try:
             import tkinterdnd2
 
@@ -319,49 +393,75 @@ class App:
 
     def _dropped(self, event: Any) -> str:
         files = [str(name) for name in self.root.tk.splitlist(event.data)]
-        self.root.after_idle(self._take_drop, files)  # the program that drops waits for the answer
+        self.root.after_idle(self._open_dropped, files)  # the source program waits for the answer
         return str(event.action)
 
-    def _take_drop(self, files: list[str]) -> None:
-        """Pictures, folders, videos, models and recipes are opened; on the page of plugins it is a plugin."""
+    def _open_dropped(self, files: list[str]) -> None:
+        """Open images, folders, videos, models and recipes; plugins and datasets on their pages."""
         if files and self.page == "plugins":
-            self._pages["plugins"].install_from(Path(files[0]))
+            self.show("plugins", install=Path(files[0]))
+        elif files and self.page == "training" and _is_dataset(Path(files[0])):
+            self.show("training", data=Path(files[0]))
         elif files:
             self.show("inspect")
-            self.when_ready(lambda: self.inspect_page().open_texts(files))
+            self.when_ready(lambda: self.inspect_page().open_sources(files))
 
     # the shell
 
     def inspect_page(self) -> InspectPage:
-        page: InspectPage = self._page("inspect")
+        """Build the page Inspect if needed and return it."""
+        from inspector.ui.inspect.page import InspectPage
+
+        page = self._page("inspect")
+        assert isinstance(page, InspectPage)
         return page
 
+    def export(self) -> None:
+        """Export what the page in front shows; the history where that page exports nothing."""
+        if not self.page or not self._pages[self.page].exports:
+            self.show("history")
+        if self.page:
+            self._pages[self.page].export()
+
+    def print(self) -> None:
+        """Print what the page in front shows."""
+        if self.page:
+            self._pages[self.page].print()
+
     def language(self) -> Language:
-        return texts.language()
+        return strings.language()
 
     def toast(self, text: str, kind: Kind = "info", action: Action | None = None) -> None:
+        text = mask(text)
         level = {"bad": logging.WARNING, "warn": logging.WARNING}.get(kind, logging.INFO)
         logger.log(level, "Said: %s", text, extra={"told": True})
         self.messages.show(text, kind, action)
+        if kind == "bad":
+            for page in self._pages.values():
+                page.on_error_shown(text)
 
     def ask(self, title: str, text: str, buttons: Sequence[tuple[str, str, bool]], default: str) -> str:
-        from inspector.ui.dialogs import ask
+        from inspector.ui.kit.dialogs import ask
 
         return ask(self.root, title, text, buttons, default)
 
     def show_error(self, error: BaseException) -> None:
-        """Say what a thread ran into."""
+        """Show the failure of a thread or callback as a message."""
         known = isinstance(error, InspectorError)
-        text = texts.sentence(str(error)) if known else t("Unexpected: {error}. The log has the details.", error=error)
-        self.toast(text, "bad", None if known else (t("Open the log"), lambda: self.open_path(paths.logs_folder())))
+        text = (
+            strings.sentence(str(error)) if known else tr("Unexpected: {error}. The log has the details.", error=error)
+        )
+        self.toast(text, "bad", None if known else (tr("Open the log"), lambda: self.open_path(paths.logs_folder())))
 
-    def show(self, page: str, **what: Any) -> None:
-        if not hasattr(self, "session"):
-            self._ready.append(lambda: self.show(page, **what))
+    def show(self, page: PageName, **options: Any) -> None:
+        """Bring a page to the front; ``options`` are passed to its ``on_show``."""
+        if not self.ready:
+            self._when_ready.append(lambda: self.show(page, **options))
             return
+        close_popdown(self.root)
         if self.page and self.page != page:
             old = self._pages[self.page]
-            old.hidden()
+            old.on_hide()
             old.grid_remove()
         new = self._page(page)
         self.page = page
@@ -370,67 +470,63 @@ class App:
             button.configure(style="Primary.TButton" if name == page else "TButton")
         self._show_title(page)
         self._fit_header()
-        new.shown(**what)
+        new.on_show(**options)
 
-    def _show_title(self, page: str) -> None:
+    def _show_title(self, page: PageName) -> None:
         if page == "inspect":
             self._title.grid_remove()
-            self.tools.grid()
+            self.header_tools.grid()
             return
-        names = {
-            "history": t("History"),
-            "statistics": t("Statistics"),
-            "training": t("Training"),
-            "plugins": t("Plugins"),
-            "settings": t("Settings"),
-            "help": t("Help"),
+        names: dict[PageName, str] = {
+            "history": tr("History"),
+            "statistics": tr("Statistics"),
+            "training": tr("Training"),
+            "plugins": tr("Plugins"),
+            "settings": tr("Settings"),
+            "help": tr("Help"),
         }
-        self.tools.grid_remove()
+        self.header_tools.grid_remove()
         self._title.configure(text=names[page])
         self._title.grid(row=0, column=0, sticky="w", padx=theme.px(8))
 
-    def _page(self, name: str) -> Any:
+    def _page(self, name: PageName) -> Page:
         if name not in self._pages:
-            self._pages[name] = self._new_page(name)
+            self._pages[name] = PAGES[name]()(self.content, self)
         return self._pages[name]
 
-    def _new_page(self, name: str) -> Any:
-        module = importlib.import_module(f"inspector.ui.{name}_page")
-        return getattr(module, f"{name.capitalize()}Page")(self.content, self)
-
     def reload_plugins(self) -> None:
-        """Load the plugins anew; a run that is at work keeps those it has."""
+        """Reload the plugins; a running inspection keeps the ones it has."""
 
         def load() -> tuple[Registry, Settings]:
-            from inspector import jobs, registry
+            from inspector import registry
 
             catalogue = registry.load()
-            return catalogue, Settings.load(jobs.plugin_options(catalogue))
+            return catalogue, Settings.load(plugin_options(catalogue))
 
         def loaded(result: tuple[Registry, Settings]) -> None:
             self.catalogue, self.settings = result
             self.session.use(self.catalogue, self.settings)
             for page in self._pages.values():
-                if hasattr(page, "plugins_changed"):
-                    page.plugins_changed()
+                page.on_plugins_changed()
 
         self.tasks.run(load, done=loaded)
 
     def settings_changed(self, key: str) -> None:
-        """Make a changed setting act at once where it can."""
+        """Apply a changed setting immediately where possible."""
         get = self.settings.get
         if key == "language":
-            texts.use(get("language"))
-            self._speak()
+            strings.set_language(get("language"))
+            theme.configure(language=strings.language())
+            self._set_tk_language()
             self.root.after_idle(self.rebuild)
         elif key == "theme":
-            theme.use(get("theme"))
+            theme.configure(get("theme"))
         elif key == "ok_colour":
-            theme.use(ok_colour=get("ok_colour"))
+            theme.configure(ok_colour=get("ok_colour"))
         elif key == "text_size":
-            theme.use(text_size=get("text_size"))
+            theme.configure(text_size=get("text_size"))
             self.root.after_idle(self.rebuild)
-        if hasattr(self, "session"):
+        if self.ready:
             self.session.settings_changed(key)
 
     def toggle_theme(self) -> None:
@@ -439,49 +535,66 @@ class App:
 
     def open_path(self, path: Path) -> None:
         """Open a file or a folder with the system's program for it."""
-        from inspector.ui.opening import open_path
+        from inspector.ui.kit.open_externally import open_path
 
         self.tasks.run(open_path, path)
 
     # the poll loop
 
-    def every_tick(self, ticker: Callable[[], None]) -> None:
-        """Call ``ticker`` on every tick, until the pages are built anew."""
+    def on_tick(self, ticker: Callable[[], None]) -> None:
+        """Call ``ticker`` on every tick of the poll loop until the pages are rebuilt."""
         self._tickers.append(ticker)
 
+    def training_progress(self) -> str:
+        """Return the progress of the running training, e.g. ``3 / 100``; empty if none runs."""
+        page = self._pages.get("training")
+        return page.activity() if page is not None else ""
+
+    def _show_training_progress(self) -> None:
+        """Show on the button of the training page that a training is running."""
+        page = self._pages.get("training")
+        state = self.training_progress()
+        text = tr("Training") + (f" ● {state}" if state else " ●" if page is not None and page.close_warning() else "")
+        if self._nav["training"].cget("text") != text:
+            self._nav["training"].configure(text=text)
+            self._fit_header()
+
     def _poll(self) -> None:
+        """Bring the results of threads to the window. Takes at most half of this thread's time, so Tk gets its turn."""
         if self._closing:
             return
+        began = time.monotonic()
         try:
             self.tasks.pump()
+            self._show_training_progress()
             for ticker in tuple(self._tickers):
                 ticker()
         except Exception:  # noqa: BLE001 - the loop must live on; shown like any callback's error
             self._callback_failed(*sys.exc_info())
-        self.root.after(_TICK, self._poll)
+        self.root.after(max(_TICK, round(1000 * (time.monotonic() - began))), self._poll)
 
     def _callback_failed(self, kind: Any, error: Any, trace: TracebackType | None) -> None:
-        """An exception in a callback: logged, shown once, and the window lives on."""
+        """Log an exception of a callback and show it once; the window keeps running."""
         logger.error("A callback failed: %s", error, exc_info=(kind, error, trace))
         mark = f"{kind} {error}"
-        if mark not in self._faults and not self._closing:
-            self._faults.add(mark)
+        if mark not in self._reported_errors and not self._closing:
+            self._reported_errors.add(mark)
             self.show_error(error)
 
     # closing
 
     @property
     def leaving(self) -> bool:
-        """It is about to close; nothing new is taken on."""
+        """Whether the window is about to close and accepts nothing new."""
         return self._leaving or self._closing
 
     def close(self) -> None:
-        """Close, after asking where something would be lost."""
+        """Close the window, after asking if something would be lost."""
         if self._closing or self._leaving:
             return
         self._leaving = True
         try:
-            self._leaving = self._may_close()
+            self._leaving = self._confirm_close()
         except BaseException:
             self._leaving = False
             raise
@@ -489,44 +602,56 @@ class App:
             self.leave()
 
     def leave(self) -> None:
-        """Close without asking; a run is stopped cleanly first."""
+        """Close without asking; a running inspection is stopped cleanly first."""
         if self._closing or self._saving:
             return
         self._leaving = self._saving = True
-        self._remember()
-        if hasattr(self, "session") and self.session.active:
+        self._save_geometry()
+        if self.ready and self.session.active:
             self.session.stop()
-            self.root.title(t("Saving the last results…"))
-            self._await_run(time.monotonic() + 30)
+            self.root.title(tr("Saving the last results…"))
+            self._quit_after_run(time.monotonic() + 30)
             return
         self._end()
 
-    def _may_close(self) -> bool:
-        told = "\n\n".join(sentence for page in self._pages.values() if (sentence := page.busy()))
-        buttons = [("stay", t("Stay"), False), ("close", t("Stop and close"), True)]
-        return not told or self.ask(t("Close the program?"), told, buttons, "stay") == "close"
+    def _signed_out(self) -> None:
+        """The user signs out of Windows, which ends the program soon after this answer: a run is stopped now.
 
-    def _await_run(self, until: float) -> None:
+        On Linux a session manager asks the same, and ends nothing before the window has answered.
+        """
+        self.leave()
+        if self.ready and self.session.run is not None:
+            self.session.run.wait(_SIGN_OUT)
+
+    def _confirm_close(self) -> bool:
+        warning = "\n\n".join(sentence for page in self._pages.values() if (sentence := page.close_warning()))
+        buttons = [("stay", tr("Keep running"), False), ("close", tr("Stop and close"), True)]
+        return not warning or self.ask(tr("Close the program?"), warning, buttons, "stay") == "close"
+
+    def _quit_after_run(self, until: float) -> None:
         if self.session.active and time.monotonic() < until:
-            self.root.after(50, self._await_run, until)
+            self.root.after(50, self._quit_after_run, until)
         else:
             self._end()
 
-    def _remember(self) -> None:
+    def _save_geometry(self) -> None:
         zoomed = bool(self.root.attributes("-zoomed")) if sys.platform == "linux" else self.root.state() == "zoomed"
-        self.memory.put("zoomed", zoomed)
+        self.window_state.set("zoomed", zoomed)
         if not zoomed:
-            self.memory.put("geometry", self.root.geometry())
+            self.window_state.set("geometry", self.root.geometry())
 
     def _end(self) -> None:
         self._closing = True
-        try:
+        with ExitStack() as ends:  # all are called even if one fails, in reverse order
+            ends.callback(self.root.destroy)
+            ends.callback(self._cancel_waiting)
+            ends.callback(self.tasks.close)
+            if self._new_session is not None:
+                ends.callback(self._new_session.close)
             for page in self._pages.values():
-                page.close()
-            if hasattr(self, "session"):
-                self.session.close()
-        finally:
-            self.tasks.close()
-            for waiting in self.root.tk.splitlist(self.root.tk.call("after", "info")):
-                self.root.tk.call("after", "cancel", waiting)
-            self.root.destroy()
+                ends.callback(page.close)
+
+    def _cancel_waiting(self) -> None:
+        """Cancel all pending ``after`` calls."""
+        for waiting in self.root.tk.splitlist(self.root.tk.call("after", "info")):
+            self.root.tk.call("after", "cancel", waiting)

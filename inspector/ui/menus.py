@@ -3,121 +3,194 @@
 from __future__ import annotations
 
 import tkinter as tk
-from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
 
-from inspector.ui import texts, theme
-from inspector.ui.texts import t
+from inspector.ui.kit import strings
+from inspector.ui.kit.menu import menu
+from inspector.ui.kit.shell import PageName, Shell
+from inspector.ui.kit.strings import tr
+from inspector.ui.kit.toasts import Messages
 
 if TYPE_CHECKING:
-    from inspector.ui.app import App
+    from inspector.ui.inspect.page import InspectPage
 
 
-def build(app: App) -> tk.Menu:
-    """The menu bar of ``app``; what stands in its menus is found out when they open."""
-    bar = menu(app.root)
+class MenuHost(Shell, Protocol):
+    """The window as the menu bar sees it.
 
-    def act(name: str, *values: Any) -> Any:
-        """A command of the inspect page."""
+    Attributes:
+        ready: whether the plugins are loaded and ``catalogue`` is set.
+        messages: the list of messages.
+    """
+
+    ready: bool
+    messages: Messages
+
+    def inspect_page(self) -> InspectPage:
+        """Build the page Inspect if needed and return it."""
+
+    def when_ready(self, begin: Callable[[], None]) -> None:
+        """Call ``begin`` once the plugins are loaded."""
+
+    def export(self) -> None:
+        """Open the export dialog of the page in front."""
+
+    def print(self) -> None:
+        """Print what the page in front shows."""
+
+    def toggle_theme(self) -> None:
+        """Switch between light and dark."""
+
+    def close(self) -> None:
+        """Close the window, after asking where something would be lost."""
+
+
+def _call(command: Callable[[InspectPage], object], page: InspectPage) -> None:
+    command(page)
+
+
+def build(host: MenuHost) -> tk.Menu:
+    """Build the menu bar of ``host``; submenus fill themselves when they open."""
+    bar = menu(host.root)
+
+    def act(command: Callable[[InspectPage], object]) -> Callable[[], None]:
+        """A command of the page Inspect."""
 
         def do() -> None:
-            app.show("inspect")
-            app.when_ready(lambda: attrgetter(name)(app.inspect_page())(*values))
+            host.show("inspect")
+            host.when_ready(lambda: _call(command, host.inspect_page()))
 
         return do
 
+    def open_source(id: str) -> Callable[[], None]:
+        return act(lambda page: page.sources.open_source(id))
+
+    def open_text(text: str) -> Callable[[], None]:
+        return act(lambda page: page.open_sources([text]))
+
     file = menu(bar)
-    file.add_command(label=t("Open picture…"), accelerator="Ctrl+O", command=act("sources.open_picture"))
-    file.add_command(label=t("Open folder…"), accelerator="Ctrl+Shift+O", command=act("sources.open_folder"))
-    file.add_command(label=t("Open video…"), accelerator="Ctrl+Shift+V", command=act("sources.open_video"))
+    file.add_command(label=tr("Open image…"), accelerator="Ctrl+O", command=act(lambda page: page.sources.open_image()))
+    file.add_command(
+        label=tr("Open folder…"), accelerator="Ctrl+Shift+O", command=act(lambda page: page.sources.open_folder())
+    )
+    file.add_command(
+        label=tr("Open video…"), accelerator="Ctrl+Shift+V", command=act(lambda page: page.sources.open_video())
+    )
     sources, recent = menu(file), menu(file)
 
     def fill_sources() -> None:
         sources.delete(0, "end")
-        for spec in app.catalogue.sources.values() if hasattr(app, "catalogue") else ():
-            sources.add_command(label=f"{texts.read(spec.title)}…", command=act("sources.open_source", spec.id))
+        for spec in host.catalogue.sources.values() if host.ready else ():
+            sources.add_command(label=f"{strings.localized(spec.title)}…", command=open_source(spec.id))
 
     def fill_recent() -> None:
         recent.delete(0, "end")
-        for text in app.memory.recent("sources"):
-            recent.add_command(label=text, command=act("open_texts", [text]))
-        if not app.memory.recent("sources"):
-            recent.add_command(label=t("nothing yet"), state="disabled")
+        for text in host.window_state.recent("sources"):
+            recent.add_command(label=text, command=open_text(text))
+        if not host.window_state.recent("sources"):
+            recent.add_command(label=tr("nothing yet"), state="disabled")
 
     sources.configure(postcommand=fill_sources)
     recent.configure(postcommand=fill_recent)
-    file.add_cascade(label=t("Open source"), menu=sources)
-    file.add_cascade(label=t("Recent"), menu=recent)
+    file.add_cascade(label=tr("Open an input source"), menu=sources)
+    file.add_cascade(label=tr("Recent"), menu=recent)
     file.add_separator()
-    file.add_command(label=t("Open model (best.pt)…"), accelerator="Ctrl+M", command=act("controls.open_model"))
-    file.add_command(label=t("Open recipe…"), command=act("sources.open_recipe"))
-    file.add_command(label=t("Save recipe…"), command=act("sources.save_recipe"))
+    file.add_command(
+        label=tr("Open model (best.pt)…"), accelerator="Ctrl+M", command=act(lambda page: page.controls.open_model())
+    )
+    file.add_command(label=tr("Open recipe…"), command=act(lambda page: page.sources.open_recipe()))
+    recipes = menu(file)
+
+    def fill_recipes() -> None:
+        recipes.delete(0, "end")
+        for text in host.window_state.recent("recipes"):
+            recipes.add_command(label=text, command=open_text(text))
+        if not host.window_state.recent("recipes"):
+            recipes.add_command(label=tr("nothing yet"), state="disabled")
+
+    recipes.configure(postcommand=fill_recipes)
+    file.add_cascade(label=tr("Recent recipes"), menu=recipes)
+    file.add_command(label=tr("Save recipe…"), command=act(lambda page: page.sources.save_recipe()))
     file.add_separator()
-    file.add_command(label=t("Export…"), accelerator="Ctrl+E", command=act("export"))
-    file.add_command(label=t("Open the results folder"), command=act("open_results"))
+    file.add_command(label=tr("Export…"), accelerator="Ctrl+E", command=host.export)
+    file.add_command(label=tr("Print part…"), accelerator="Ctrl+P", command=host.print)
+    file.add_command(label=tr("Open the results folder"), command=act(lambda page: page.open_results()))
     file.add_separator()
-    file.add_command(label=t("Quit"), accelerator="Ctrl+Q", command=app.close)
-    bar.add_cascade(label=t("File"), menu=file)
+    file.add_command(label=tr("Quit"), accelerator="Ctrl+Q", command=host.close)
+    _cascade(bar, tr("File"), "F", file)
 
     run = menu(bar)
-    run.add_command(label=t("Start"), accelerator="F5", command=act("start"))
-    run.add_command(label=t("Pause or go on"), accelerator="F6", command=act("pause"))
-    run.add_command(label=t("Stop"), accelerator="Esc", command=act("stop"))
+    run.add_command(label=tr("Start"), accelerator="F5", command=act(lambda page: page.start()))
+    run.add_command(label=tr("Pause or resume"), accelerator="F6", command=act(lambda page: page.pause()))
+    run.add_command(label=tr("Next part"), accelerator="F7", command=act(lambda page: page.trigger()))
+    run.add_command(label=tr("Stop"), accelerator="Esc", command=act(lambda page: page.stop()))
     run.add_separator()
-    run.add_command(label=t("Previous picture"), accelerator="←", command=act("step", -1))
-    run.add_command(label=t("Next picture"), accelerator="→", command=act("step", 1))
+    run.add_command(label=tr("Previous image"), accelerator="←", command=act(lambda page: page.step(-1)))
+    run.add_command(label=tr("Next image"), accelerator="→", command=act(lambda page: page.step(1)))
     run.add_separator()
-    run.add_command(label=t("Rules for OK and NG…"), command=act("controls.edit_rules"))
-    run.add_command(label=t("Model details…"), command=act("controls.model_details"))
-    bar.add_cascade(label=t("Run"), menu=run)
+    run.add_command(label=tr("Parts…"), command=act(lambda page: page.controls.edit_parts()))
+    run.add_command(label=tr("Rules for OK and NG…"), command=act(lambda page: page.controls.edit_rules()))
+    run.add_command(label=tr("Model details…"), command=act(lambda page: page.controls.model_details()))
+    _cascade(bar, tr("Inspection"), "I", run)
 
     view = menu(bar)
-    view.add_command(label=t("Original"), command=act("controls.set_view", "original"))
-    view.add_command(label=t("Result"), command=act("controls.set_view", "result"))
-    view.add_command(label=t("Side by side"), command=act("controls.set_view", "side_by_side"))
+    view.add_command(label=tr("Original"), command=act(lambda page: page.controls.set_view("original")))
+    view.add_command(label=tr("Result"), command=act(lambda page: page.controls.set_view("result")))
+    view.add_command(label=tr("Side by side"), command=act(lambda page: page.controls.set_view("side_by_side")))
     view.add_separator()
-    view.add_command(label=t("Masks on or off"), accelerator="M", command=act("controls.toggle_masks"))
-    view.add_command(label=t("Fit"), accelerator="F", command=act("preview.fit"))
-    view.add_command(label="100 %", accelerator="1", command=act("preview.actual"))
+    view.add_command(
+        label=tr("Masks on or off"), accelerator="M", command=act(lambda page: page.controls.toggle_masks())
+    )
+    view.add_command(label=tr("Fit"), accelerator="F", command=act(lambda page: page.image_view.fit()))
+    view.add_command(label="100 %", accelerator="1", command=act(lambda page: page.image_view.actual()))
     view.add_separator()
-    view.add_command(label=t("Operator view"), accelerator="F11", command=act("toggle_operator"))
-    view.add_command(label=t("Light or dark"), command=app.toggle_theme)
-    bar.add_cascade(label=t("View"), menu=view)
+    view.add_command(label=tr("Operator view"), accelerator="F11", command=act(lambda page: page.toggle_operator()))
+    view.add_command(label=tr("Toggle dark mode"), command=host.toggle_theme)
+    _cascade(bar, tr("View"), "V", view)
 
-    pages = {
-        "history": t("History"),
-        "statistics": t("Statistics"),
-        "training": t("Training"),
-        "plugins": t("Plugins"),
-        "settings": t("Settings"),
+    pages: dict[PageName, str] = {
+        "inspect": tr("Inspect"),
+        "history": tr("History"),
+        "statistics": tr("Statistics"),
+        "training": tr("Training"),
+        "plugins": tr("Plugins"),
+        "settings": tr("Settings"),
     }
     tools = menu(bar)
-    for page, name in pages.items():
-        tools.add_command(label=name, command=lambda page=page: app.show(page))  # type: ignore[misc]
+    for place, (page, name) in enumerate(pages.items(), 1):
+        key = "Ctrl+," if page == "settings" else f"Ctrl+{place}"
+        tools.add_command(label=name, accelerator=key, command=lambda page=page: host.show(page))  # type: ignore[misc]
     tools.add_separator()
-    tools.add_command(label=t("Messages"), command=lambda: app.messages.window())
-    bar.add_cascade(label=t("Go to"), menu=tools)
+    tools.add_command(label=tr("Messages"), command=lambda: host.messages.window())
+    _cascade(bar, tr("Go to"), "G", tools)
 
     help = menu(bar)
-    help.add_command(label=t("Help"), accelerator="F1", command=lambda: app.show("help"))
-    help.add_command(label=t("About"), command=lambda: app.show("help", topic="about"))
-    bar.add_cascade(label=t("Help"), menu=help)
+    help.add_command(label=tr("Manual"), accelerator="F1", command=lambda: host.show("help", topic="manual"))
+    help.add_command(label=tr("Quick start"), command=lambda: host.show("help", topic="first"))
+    help.add_command(label=tr("Keys"), command=lambda: host.show("help", topic="keys"))
+    help.add_command(label=tr("About"), command=lambda: host.show("help", topic="about"))
+    _cascade(bar, tr("Help"), "H", help)
     return bar
 
 
-def menu(parent: tk.Misc) -> tk.Menu:
-    """An empty menu in the colours of the moment."""
-    made = tk.Menu(parent, tearoff=False, font=theme.font("body"), borderwidth=0)
+def _cascade(bar: tk.Menu, name: str, letter: str, inside: tk.Menu) -> None:
+    """A menu of the bar, opened by Alt and ``letter``, which a Chinese name has behind it: ``文件(F)``."""
+    at = name.upper().find(letter)
+    label = name if at >= 0 else f"{name}({letter})"
+    bar.add_cascade(label=label, underline=at if at >= 0 else len(name) + 1, menu=inside)
+    _underline(inside)
 
-    def paint() -> None:
-        tokens = theme.tokens()
-        made.configure(
-            background=tokens.panel,
-            foreground=tokens.text,
-            activebackground=tokens.selection,
-            activeforeground=tokens.on_selection,
-            disabledforeground=tokens.muted,
-        )
 
-    theme.on_change(made, paint)
-    return made
+def _underline(inside: tk.Menu) -> None:
+    """Give each entry a letter of its own, as far as its name has Latin ones."""
+    taken: set[str] = set()
+    for place in range((inside.index("end") or 0) + 1):
+        if inside.type(place) == "separator":
+            continue
+        name = str(inside.entrycget(place, "label"))
+        for at, letter in enumerate(name.lower()):
+            if letter.isascii() and letter.isalpha() and letter not in taken:
+                taken.add(letter)
+                inside.entryconfigure(place, underline=at)
+                break

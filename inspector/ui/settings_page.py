@@ -8,16 +8,17 @@ from pathlib import Path
 from tkinter import ttk
 from typing import Any
 
-from inspector import paths
-from inspector.api import ExporterSpec
 from inspector.domain import InspectorError
 from inspector.history import History, Query
-from inspector.ui import texts, theme
-from inspector.ui.form import Form, align, wrap
-from inspector.ui.opening import open_path
-from inspector.ui.shell import Shell
-from inspector.ui.texts import t
-from inspector.ui.widgets import ScrollFrame
+from inspector.jobs.build import WAIT, chosen_exporters
+from inspector.system import paths
+from inspector.ui.kit import strings, theme
+from inspector.ui.kit.form import Form, align, wrap
+from inspector.ui.kit.open_externally import open_path
+from inspector.ui.kit.page import Page
+from inspector.ui.kit.shell import Shell
+from inspector.ui.kit.strings import tr
+from inspector.ui.kit.widgets import ScrollFrame
 
 _TWO_COLUMNS = 860
 _CAMERA = "camera"
@@ -25,7 +26,7 @@ _NO_EXPORTER = "none"
 _ORIGINALS = "originals"  # written by keep_camera_pictures
 
 
-class SettingsPage(ttk.Frame):
+class SettingsPage(Page):
     """Groups of settings in one column or two, as wide as the window is."""
 
     def __init__(self, parent: tk.Misc, shell: Shell) -> None:
@@ -42,27 +43,15 @@ class SettingsPage(ttk.Frame):
         self._build()
         self._scroll.body.bind("<Configure>", lambda event: self._arrange(event.width), add=True)
 
-    # What the shell calls
+    # Methods of Page
 
-    def shown(self) -> None:
+    def on_show(self) -> None:
         for key, form in self._holders.items():  # settings are changed elsewhere, too
             form.set(key.rpartition(".")[2], self.shell.settings.get(key))
         self.shell.tasks.run(history_size, done=self._show_history_size, failed=self._history_failed)
 
-    def hidden(self) -> None: ...
-
-    def kept(self) -> dict[str, Any]:
-        return {}
-
-    def restore(self, state: dict[str, Any]) -> None: ...
-
-    def busy(self) -> str:
-        return ""
-
-    def close(self) -> None: ...
-
-    def plugins_changed(self) -> None:
-        """Plugins bring exporters and the camera's options."""
+    def on_plugins_changed(self) -> None:
+        """Rebuild the page: plugins provide exporters and camera options."""
         for group in self._groups:
             group.destroy()
         self._groups, self.forms, self._holders, self._arranged = [], {}, {}, 0
@@ -73,28 +62,32 @@ class SettingsPage(ttk.Frame):
 
     def _build(self) -> None:
         names = {
-            "language": {"auto": t("as the system"), "en": "English", "zh": "中文"},
-            "theme": {"auto": t("as the system"), "light": t("light"), "dark": t("dark")},
-            "ok_colour": {"teal": t("teal"), "blue": t("blue")},
+            "language": {"auto": tr("System default"), "en": "English", "zh": "中文"},
+            "theme": {"auto": tr("System default"), "light": tr("light"), "dark": tr("dark")},
+            "ok_colour": {"teal": tr("teal"), "blue": tr("blue")},
         }
-        self._form(t("Language and look"), ("language", "theme", "text_size", "ok_colour"), names)
-        self._form(t("Inspecting"), ("confidence", "iou", "device", "ng_sound"))
+        self._form(tr("Language and appearance"), ("language", "theme", "text_size", "ok_colour"), names)
+        self._form(tr("Inspecting"), ("confidence", "iou", "device", "ng_sound", "alarm_sound", "quiet_after"))
         self._note(
-            t("Confidence, IoU and device are those of the next start; in a run they are set beside the picture.")
+            tr(
+                "Confidence, IoU and device apply from the next start of the program; while inspecting, "
+                "adjust them next to the image."
+            )
         )
-        self._form(t("Saving"), ("output_folder", "keep_camera_pictures"))
-        self._note(t("Every result is saved in the history as it comes. Besides, a run writes:"))
+        self._form(tr("At the start"), ("start_operator", "start_inspecting"))
+        self._form(tr("Saving"), ("output_folder", "keep_camera_pictures", "originals_days", "originals_gb"))
+        self._note(tr("Every result is saved in the history immediately. A run also writes:"))
         self._exporters()
-        self._form(t("History"), ("history_days",))
+        self._form(tr("History"), ("history_days", "shifts"))
         ttk.Label(self._groups[-1], textvariable=self._history_size, style="Muted.TLabel").pack(
             anchor="w", pady=theme.px(4)
         )
-        self._note(t("What is older is deleted when the next run starts."))
+        self._note(tr("Older entries are deleted when the next run starts."))
         camera = self.shell.catalogue.sources.get(_CAMERA)
-        keys = [f"{_CAMERA}.{option.key}" for option in camera.options] if camera else []
+        keys = [f"{_CAMERA}.{option.key}" for option in camera.options if option.key != WAIT] if camera else []
         if keys:
-            self._form(t("Cameras"), keys)
-            self._note(t("They are used from the next opening of a camera on."))
+            self._form(tr("Cameras"), keys)
+            self._note(tr("Applied the next time a camera is opened."))
         align(self.forms.values())
         self._folders()
 
@@ -121,7 +114,7 @@ class SettingsPage(ttk.Frame):
     def _note(self, text: str) -> None:
         label = ttk.Label(self._groups[-1], text=text, style="Caption.TLabel", justify="left")
         label.pack(fill="x", pady=theme.px(8, 2))
-        wrap(label)
+        wrap(label, still=True)
 
     def _exporters(self) -> None:
         """A tick for each exporter; what is ticked is written by every run."""
@@ -132,11 +125,11 @@ class SettingsPage(ttk.Frame):
         grid = ttk.Frame(group)
         grid.pack(fill="x")
         for place, (name, spec) in enumerate(known.items()):
-            title = texts.read(spec.title)
+            title = strings.localized(spec.title)
             tick = ttk.Checkbutton(grid, text=title, variable=self._ticks[name], command=self._save_exporters)
             tick.grid(row=place // 2, column=place % 2, sticky="w", pady=theme.px(3), padx=theme.px(0, 16))
         self._usual = ttk.Button(
-            group, text=t("Back to the usual ones"), style="Link.TButton", command=self._reset_exporters
+            group, text=tr("Restore defaults"), style="Link.TButton", command=self._reset_exporters
         )
         self._usual.pack(anchor="w")
 
@@ -151,20 +144,20 @@ class SettingsPage(ttk.Frame):
         self._save_exporters()
 
     def _folders(self) -> None:
-        group = self._group(t("Folders"))
+        group = self._group(tr("Folders"))
         folders = {
-            t("Results"): lambda: Path(self.shell.settings.get("output_folder") or paths.results_folder()),
-            t("Plugins"): paths.plugins_folder,
-            t("Log"): paths.logs_folder,
-            t("Everything the program keeps"): paths.data_folder,
+            tr("Results"): lambda: Path(self.shell.settings.get("output_folder") or paths.results_folder()),
+            tr("Plugins"): paths.plugins_folder,
+            tr("Log"): paths.logs_folder,
+            tr("Program data"): paths.data_folder,
         }
         for title, find in folders.items():
             row = ttk.Frame(group)
             row.pack(fill="x", pady=theme.px(2))
-            ttk.Button(row, text=t("Open"), command=lambda find=find: self._open(find())).pack(side="right")  # type: ignore[misc]
+            ttk.Button(row, text=tr("Open"), command=lambda find=find: self._open(find())).pack(side="right")  # type: ignore[misc]
             label = ttk.Label(row, text=f"{title}\n{find()}", justify="left")
             label.pack(side="left", fill="x", expand=True)
-            wrap(label)
+            wrap(label, still=True)
 
     def _open(self, folder: Path) -> None:
         if folder == paths.results_folder():
@@ -172,7 +165,7 @@ class SettingsPage(ttk.Frame):
         self.shell.tasks.run(open_path, folder)
 
     def _arrange(self, width: int) -> None:
-        """One column or two of about the same height, read downwards."""
+        """Arrange the groups in one column, or two of similar height."""
         columns = 2 if width >= theme.px(_TWO_COLUMNS) else 1
         if columns == self._arranged:
             return
@@ -198,7 +191,7 @@ class SettingsPage(ttk.Frame):
         try:
             self.shell.settings.set(key, value)
         except InspectorError as error:
-            self.shell.toast(texts.sentence(str(error)), "bad")
+            self.shell.toast(strings.sentence(str(error)), "bad")
             return
         self.shell.settings_changed(key)
 
@@ -207,12 +200,12 @@ class SettingsPage(ttk.Frame):
     def _show_history_size(self, size: tuple[int, int]) -> None:
         count, held = size
         if self.winfo_exists():
-            text = t("The history holds {n} inspections in {size} MB.", n=f"{count:,}", size=f"{held / 1e6:,.1f}")
+            text = tr("The history holds {n} inspections in {size} MB.", n=f"{count:,}", size=f"{held / 1e6:,.1f}")
             self._history_size.set(text)
 
     def _history_failed(self, error: BaseException) -> None:
         if self.winfo_exists():
-            self._history_size.set(f"✕ {texts.sentence(str(error))}")
+            self._history_size.set(f"✕ {strings.sentence(str(error))}")
 
 
 def history_size() -> tuple[int, int]:
@@ -221,10 +214,3 @@ def history_size() -> tuple[int, int]:
         count = history.count(Query())
     file = paths.history_file()
     return count, sum(part.stat().st_size for part in file.parent.glob(f"{file.name}*") if part.is_file())
-
-
-def chosen_exporters(setting: str, known: Mapping[str, ExporterSpec]) -> list[str]:
-    """Ids of the exporters that a run writes by the setting ``exporters``: a list, ``none``, or empty for the usual."""
-    if not setting.strip():
-        return [name for name, spec in known.items() if spec.default]
-    return [name for name in map(str.strip, setting.split(",")) if name in known]

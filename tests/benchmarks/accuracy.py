@@ -13,7 +13,7 @@ from inspector import registry
 
 def measure(weights: Path, data: Path, split: str, imgsz: int) -> dict[str, float]:
     """Precision, recall, mAP50 and mAP50-95 for boxes (B) and masks (M)."""
-    from inspector_plugins.yolo11.evaluate import evaluate
+    from inspector_plugins.yolo11.evaluation.evaluate import evaluate
 
     layers = tuple(registry.load().layers.values())
     total = evaluate(weights, data, layers, split=split, imgsz=imgsz, device="cpu", batch=8)["all"]

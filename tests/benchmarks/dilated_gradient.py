@@ -7,7 +7,7 @@ Memory is littered with NaN before each gradient, so that a value that was never
 
 import argparse
 
-from inspector.frameworks import prepare_torch
+from inspector.system.frameworks import prepare_torch
 
 
 def main() -> None:

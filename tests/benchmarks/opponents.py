@@ -122,8 +122,8 @@ def limit(weights: Path, source: Path, output: Path, precision: str) -> dict[str
     import numpy as np
 
     from inspector import registry
-    from inspector_plugins.yolo11 import decode
-    from inspector_plugins.yolo11.openvino_runner import OpenVinoModel
+    from inspector_plugins.yolo11.inference import decode
+    from inspector_plugins.yolo11.inference.openvino_runner import OpenVinoModel
 
     cores = os.cpu_count() or 1
     began = time.process_time()
@@ -151,7 +151,7 @@ def limit(weights: Path, source: Path, output: Path, precision: str) -> dict[str
         model.predict([image], CONFIDENCE, IOU)
     inferring = 0.0
     for image in images:
-        fit = decode.Fit.of(*image.shape[:2], IMGSZ, 32)
+        fit = decode.Letterbox.for_size(*image.shape[:2], IMGSZ, 32)
         (request, *_) = model._one.at(fit.input_height, fit.input_width)._idle
         began = time.process_time()
         request._request.start_async()

@@ -66,7 +66,7 @@ def main(weights: Path, pictures: list[Path]) -> int:
     prepare_torch()
     from ultralytics import YOLO
 
-    from inspector_plugins.yolo11.torch_runner import TorchModel
+    from inspector_plugins.yolo11.inference.torch_runner import TorchModel
 
     model, network = TorchModel(weights, "cpu"), YOLO(weights)
     failures = 0

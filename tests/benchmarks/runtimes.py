@@ -53,7 +53,7 @@ def checkpoint(preset: str, folder: Path) -> Path:
     prepare_torch()
     import torch
 
-    from inspector_plugins.yolo11 import build
+    from inspector_plugins.yolo11.architecture import build
 
     model = build.segmentation_model(f"yolo11n-seg-{preset}", 1, tuple(registry.load().layers.values()))
     torch.save({"model": model.half(), "train_args": {"imgsz": 640}}, folder / f"{preset}.pt")
@@ -113,14 +113,14 @@ def measure_starts(repeats: int) -> None:
 
 
 def measure_accuracy(data: Path) -> None:
-    from inspector_plugins.yolo11 import accuracy
-    from inspector_plugins.yolo11.data import read_data
-    from inspector_plugins.yolo11.evaluate import labelled
+    from inspector.api import read_yolo_dataset
+    from inspector_plugins.yolo11.evaluation import accuracy
+    from inspector_plugins.yolo11.evaluation.evaluate import labelled
 
     weights = checkpoint("bundled", Path())
     models = {(kind, size): opened(weights, kind, size) for kind in KINDS | INT8 for size in (416, 640)}
     names = next(iter(models.values())).info.names
-    pictures, _ = labelled(weights, names, data, read_data(data), "val")
+    pictures, _ = labelled(weights, names, read_yolo_dataset(data), "val")
 
     def finder(model):
         return lambda image: model.predict([image], accuracy.CONFIDENCE, accuracy.IOU)[0]

@@ -41,14 +41,17 @@ from inspector.api import (
     Model,
     ModelInfo,
     Reason,
+    Rules,
     RunInfo,
     Timings,
     Verdict,
     check_options,
+    judge,
     read_image,
     write_image,
 )
 from inspector.history import History
+from inspector.measure import measure as measured
 
 SAMPLES = Path(__file__).parents[2] / "sample_data"
 LABELS = ("Crack", "Wear", "Corrosion")
@@ -57,6 +60,7 @@ STARTED = "2026-01-02T03:04:05.678+08:00"
 RUN = RunInfo(Job((Choice("image_files"),), Choice("yolo11")), MODEL, "benchmark", STARTED)
 SIZES = {"frame": (1280, 720), "picture": (1130, 460)}
 KEPT = "history, xlsx and csv"  # together, as in a run: less than a tenth of inference
+RULES = {"classes": {"*": {"area_px": {"ng": 400}, "length_px": {"warn": 30, "ng": 60}, "count": {"ng": 5}}}}
 # What is measured besides all exporters with the options they have by default.
 MORE = {"xlsx, small pictures": ("xlsx", {"thumbnails": True, "thumbnail_limit": 100_000})}
 
@@ -162,6 +166,16 @@ def infer(model: Model, given: Iterator[Inspection]) -> float:
     return clock.total
 
 
+def judge_all(given: Iterator[Inspection], _: Path) -> float:
+    """Core-milliseconds of measuring and judging, as the engine does both."""
+    clock, rules = Clock(), Rules.from_json(RULES)
+    for inspection in given:
+        found = tuple(replace(one, mask=replace(one.mask)) for one in inspection.detections)
+        with clock.running():
+            judge(measured(found), rules)
+    return clock.total
+
+
 def measure(kind: str, defects: int, pictures: int, repeats: int, model: Model, folder: Path) -> dict[str, float]:
     """Core-milliseconds a picture: of inference, and of each that saves."""
     catalogue = registry.load()
@@ -169,6 +183,7 @@ def measure(kind: str, defects: int, pictures: int, repeats: int, model: Model, 
     chosen = {name: (catalogue.exporter(id), options) for name, (id, options) in wanted.items()}
     works: dict[str, Callable[[Iterator[Inspection], Path], float]] = {
         "inference": lambda given, _: infer(model, given),
+        "measuring and rules": judge_all,
         "history": lambda given, place: save(given, place, (), history=True),
         **{name: partial(save, exporters=(one,)) for name, one in chosen.items()},
         KEPT: lambda given, place: save(given, place, (chosen["xlsx"], chosen["csv"]), history=True),

@@ -25,10 +25,11 @@ PROGRAM = [sys.executable, "-m", "inspector"]
 # The window, told to say when it is drawn and when a verdict stands in it; then it ends.
 WINDOW = """
 import os, sys, time
-from inspector.ui import app, banner
+from inspector.ui import app
+from inspector.ui.kit import verdict_banner
 
 began, wanted = float(os.environ["BEGAN"]), sys.argv.pop(1)
-start, show = app.App.start, banner.Banner.show
+start, show = app.App.start, verdict_banner.VerdictBanner.show
 
 def tell(what):
     if what == wanted:
@@ -46,7 +47,7 @@ def shown(self, verdict):
     self.winfo_toplevel().update_idletasks()
     tell("verdict")
 
-app.App.start, banner.Banner.show = started, shown
+app.App.start, verdict_banner.VerdictBanner.show = started, shown
 from inspector.__main__ import main
 sys.exit(main())
 """

@@ -17,13 +17,13 @@ import time
 from pathlib import Path
 
 from inspector import registry
-from inspector.frameworks import prepare_torch
+from inspector.system.frameworks import prepare_torch
 
 PRESETS = [f"yolo11n-seg{suffix}" for suffix in ("", "-cgnet", "-unireplknet", "-rmt", "-vmamba", "-freqfusion")]
 
 
 def train_one(architecture: str, seed: int, arguments: argparse.Namespace, layers) -> Path:
-    from inspector_plugins.yolo11.train import train
+    from inspector_plugins.yolo11.training.train import train
 
     folder = arguments.output / f"{architecture}.{seed}"
     weights = folder / "weights" / "best.pt"
@@ -38,7 +38,7 @@ def train_one(architecture: str, seed: int, arguments: argparse.Namespace, layer
 
 
 def measure_one(weights: Path, arguments: argparse.Namespace, layers) -> dict[str, dict[str, float]]:
-    from inspector_plugins.yolo11.evaluate import evaluate
+    from inspector_plugins.yolo11.evaluation.evaluate import evaluate
 
     found = {}
     for test in arguments.test:
@@ -54,8 +54,9 @@ def latencies(weights: dict[str, Path], imgsz: int, layers, repeats: int = 20) -
     import openvino
     import torch
 
-    from inspector_plugins.yolo11 import build, checkpoint
-    from inspector_plugins.yolo11.export import export
+    from inspector_plugins.yolo11.architecture import build
+    from inspector_plugins.yolo11.checkpoint import checkpoint
+    from inspector_plugins.yolo11.export.export import export
 
     picture = torch.rand(1, 3, imgsz, imgsz)
     calls = {}

@@ -17,8 +17,8 @@ SECONDS = 8.0
 def measure() -> None:
     import numpy as np
 
-    from inspector.paths import assets
-    from inspector_plugins.yolo11.torch_runner import TorchModel
+    from inspector.system.paths import assets
+    from inspector_plugins.yolo11.inference.torch_runner import TorchModel
 
     model = TorchModel(assets() / "models" / "bearing-yolo11n-seg.pt", "cpu", imgsz=640)
     picture = np.random.default_rng(0).integers(0, 255, (480, 640, 3), np.uint8)

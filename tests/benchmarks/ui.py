@@ -97,7 +97,7 @@ def measure(seconds: float, model: str | None) -> None:
             app.session.choose_model(model)
             app.root.after(100, wait_for_model)
             return
-        app.inspect_page().open_texts(["beat:1"], remember=False, start=True)
+        app.inspect_page().open_sources(["beat:1"], remember=False, start=True)
         app.root.after(4000, begin)
 
     def begin() -> None:

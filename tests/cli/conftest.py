@@ -7,9 +7,11 @@ import sys
 import numpy as np
 import pytest
 
-from inspector import logs, registry
+from inspector import registry
 from inspector.cli import main
 from inspector.imaging import write_image
+from inspector.system import logs
+from inspector.system.paths import child_environment
 
 
 @pytest.fixture
@@ -55,6 +57,7 @@ def start():
     def begin(*arguments, **options) -> subprocess.Popen:
         command = [sys.executable, "-m", "inspector", *map(str, arguments)]
         pipes: dict = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "encoding": "utf-8"}
+        pipes["env"] = child_environment()
         if sys.platform != "win32":  # Ctrl-C is ignored by what a shell started in the background, and by its children
             pipes["preexec_fn"] = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
         running.append(subprocess.Popen(command, **pipes | options))

@@ -2,6 +2,8 @@ import json
 
 import pytest
 
+pytestmark = pytest.mark.torch
+
 
 @pytest.fixture
 def call(program):
@@ -16,6 +18,16 @@ def test_the_list(call):
     assert all(entry["paper"] and entry["title_zh"] for entry in entries)
 
 
+def test_the_catalogue_is_searched(call):
+    code, out, _ = call("--search", "channel Hu", "--kind", "attention")
+    assert code == 0 and out.splitlines()[1].startswith("+attention=se ") and "arXiv:1709.01507" in out
+    assert len(json.loads(call("--kind", "loss", "--json")[1])) > 15
+    found = json.loads(call("--search", "裂纹", "--json")[1])
+    assert "+convolution=dy_snake" in {entry["name"] for entry in found} and all(one["about"] for one in found)
+    costs = json.loads(call("--search", "slide", "--cost", "--json", "--imgsz", "64")[1])
+    assert {entry["parameters"] for entry in costs} == {2842803}  # a loss costs nothing
+
+
 def test_one_architecture(call):
     code, out, _ = call("yolo11n-seg")
     assert code == 0 and "203 layers, 2,842,803 parameters, 9.63 GFLOPs at 640 x 640, stride 8, 16, 32" in out
@@ -28,9 +40,13 @@ def test_one_architecture(call):
     "arguments, said",
     [
         (["yolo11n-seg+block=nope"], "There is no block 'nope'"),
-        (["yolo11n-seg", "--imgsz", "1"], "--imgsz: 1 lies outside"),
-        (["yolo11n-seg", "--check"], "--check looks at all architectures"),
+        (["yolo11n-seg", "--imgsz", "1"], "--imgsz: 1 is outside"),
+        (["yolo11n-seg", "--check"], "--check checks all architectures"),
         (["--sample", "3"], "belong to --check"),
+        (["--check", "--cost"], "belong to the list; leave out --check"),
+        (["yolo11n-seg", "--search", "x"], "belong to the list; leave out the architecture"),
+        (["--kind", "nope"], "There is no kind 'nope'; known are base, preset, "),
+        (["--search", "nothing-like-this"], "No architecture contains 'nothing-like-this'"),
         (["--check", "--sample", "0"], "--sample: 0 is not a number from 1"),
         (["--check", "--only", "nothing-like-this"], "No architecture contains 'nothing-like-this'"),
     ],
@@ -40,6 +56,7 @@ def test_bad_input(call, arguments, said):
     assert code == 2 and not out and said in err and err.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_the_check_runs_in_processes_and_counts(call):
     code, out, err = call("--check", "--only", "yolo11n-seg+block=dilated_reparam", "--sample", "2", "--json")
     document = json.loads(out)
@@ -52,6 +69,13 @@ def test_a_plugin_that_is_off_is_named(call, program):
     for name in ("yolo11n-seg-cgnet", "yolo11n-seg+block=context_guided", "yolo11n-seg+backbone=cgnet"):
         code, _, err = call(name)
         assert code == 2 and "belongs to the plugin 'cgnet', which is disabled" in err
+
+
+@pytest.mark.parametrize(("plugin", "modifier"), [("box_losses", "loss=nwd"), ("atss", "assigner=atss")])
+def test_a_loss_of_a_plugin_that_is_off_is_named(call, program, plugin, modifier):
+    assert program("plugins", "disable", plugin)[0] == 0
+    code, _, err = call(f"yolo11n-seg+{modifier}")
+    assert code == 2 and f"belongs to the plugin '{plugin}', which is disabled" in err
 
 
 def test_sizes_are_rounded_up(call):

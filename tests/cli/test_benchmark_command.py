@@ -48,6 +48,7 @@ def pace(home):
     (home / "plugins" / "pace.py").write_text(MODEL, "utf-8")
 
 
+@pytest.mark.slow
 def test_the_best_setting_is_the_fastest_with_the_same_results(program, pace, pictures):
     code, out, err = program("benchmark", "--model", "pace", "--pictures", pictures, "--seconds", "0.3", "--json")
     told = json.loads(out)
@@ -65,6 +66,7 @@ def test_the_best_setting_is_the_fastest_with_the_same_results(program, pace, pi
     assert "10/10  cpu int8" in err
 
 
+@pytest.mark.slow
 def test_the_table_and_its_advice(program, pace, pictures, tmp_path):
     code, out, _ = program(
         *("benchmark", "--model", "pace", "--pictures", pictures, "--seconds", "0.3", "--imgsz", "64")
@@ -84,6 +86,7 @@ def test_the_table_and_its_advice(program, pace, pictures, tmp_path):
     assert code == 0 and json.loads(out)["counts"]["inspected"] == 5  # the flags are those of inspect
 
 
+@pytest.mark.slow
 def test_devices_are_those_that_the_model_lists(program, home, pace, pictures):
     file = home / "plugins" / "pace.py"
     listed = 'devices=lambda: [("cuda:0", "Pretended")], options='
@@ -107,15 +110,15 @@ def test_a_model_without_options(program, spots, pictures):
 @pytest.mark.parametrize(
     "arguments, said",
     [
-        (["--seconds", "0"], "--seconds: '0' lies outside the range from 0.1 to 600"),
+        (["--seconds", "0"], "--seconds: '0' is outside the range from 0.1 to 600"),
         (["--seconds", "x"], "--seconds: 'x' is not a number"),
         (["--model", "nothing.pt"], "The model 'nothing.pt' does not exist"),
         (["--model", "pace", "--imgsz", "320,"], "--imgsz: '' is not a whole number"),
-        (["--model", "pace", "--imgsz", "9999"], "--imgsz: '9999' lies outside the range from 32 to 640"),
+        (["--model", "pace", "--imgsz", "9999"], "--imgsz: '9999' is outside the range from 32 to 640"),
         (["--model", "pace", "--device", "cuda:77"], "There is no device cuda:77 here; give auto or one of cpu"),
         (["--pictures", "not there"], "not there does not exist"),
-        (["--pictures", "EMPTY"], "EMPTY holds no pictures"),
-        (["--pictures", "camera:0"], "camera:0 has no end; give a folder of pictures"),
+        (["--pictures", "EMPTY"], "EMPTY contains no images"),
+        (["--pictures", "camera:0"], "camera:0 has no end; choose a folder of images"),
     ],
 )
 def test_bad_input(program, pace, tmp_path, monkeypatch, arguments, said):
@@ -127,7 +130,7 @@ def test_bad_input(program, pace, tmp_path, monkeypatch, arguments, said):
 
 def test_imgsz_means_nothing_to_some_models(program, spots, pictures):
     code, _, err = program("benchmark", "--model", "spots", "--pictures", pictures, "--imgsz", "320")
-    assert code == 2 and "--imgsz means nothing to the model spots; leave it out" in err
+    assert code == 2 and "the model spots has no option --imgsz; leave it out" in err
 
 
 def test_where_nothing_is_possible(program, home, pace, pictures):
@@ -138,6 +141,7 @@ def test_where_nothing_is_possible(program, home, pace, pictures):
     assert err.splitlines()[-1] == "bearing-inspector: precision int4 is not for this machine; leave it off"
 
 
+@pytest.mark.slow
 def test_a_setting_that_crashes_is_a_row(program, home, pace, pictures):
     file = home / "plugins" / "pace.py"
     crash = file.read_text("utf-8").replace(

@@ -5,7 +5,7 @@ import textwrap
 import pytest
 
 from inspector.cli import cameras
-from inspector.paths import plugins_folder
+from inspector.system.paths import plugins_folder
 
 PLUGIN = """
 from inspector.api import InputError, SourceSpec, Text, hookimpl

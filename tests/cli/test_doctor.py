@@ -1,6 +1,7 @@
 """Doctor tells the truth, of a machine with a working model and of one with broken parts."""
 
 import json
+from importlib import metadata
 
 import pytest
 
@@ -28,7 +29,7 @@ def test_each_thing_is_looked_at(findings, home, monkeypatch):
     assert str(home) in found["data folder"]["detail"] and "0 inspections" in found["history"]["detail"]
     import torch
 
-    assert torch.__version__ in found["torch"]["detail"]
+    assert metadata.version("torch") in found["torch"]["detail"]
     assert (found["CUDA"]["state"] == "good") == torch.cuda.is_available()
 
 

@@ -2,6 +2,7 @@ import argparse
 import csv
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from inspector.domain import (
     judge,
 )
 from inspector.history import History, Query
+from inspector.measure import measure
 
 MODEL = ModelInfo("best.pt", "ab12" * 16, "yolo11n-seg", ("Crack",))
 
@@ -31,6 +33,7 @@ def filled():
     with History.open() as history:
         run = history.begin(Job((Choice("f"),), Choice("m")), MODEL, "早班", None, "2020-11-22T08:00:00+00:00")
         found = (Detection("Crack", 0.9, (1, 2, 4, 6), Mask(1, 2, np.ones((4, 3), bool))),)
+        found = measure(found)
         for number, (name, detections) in enumerate((("a.png", ()), ("=1+1 轴承.png", found)), 1):
             frame = Frame(np.zeros((20, 30, 3), np.uint8), 0, name, path=f"/数据/{name}")
             moment = (datetime(2020, 11, 22, 8, tzinfo=UTC) + timedelta(days=number)).isoformat()
@@ -119,17 +122,22 @@ def test_show(filled, capsys):
 def test_export_jsonl_holds_whole_records_oldest_first(filled, capsys, tmp_path):
     target = tmp_path / "导出 1.jsonl"
     out, _ = call(capsys, "export", "--to", str(target), "--text", "数据")
-    assert out == f"Inspections written to {target}: 2\n"
+    said = "They are 2 of 2 inspections of 1 run: keyword “数据”"
+    assert out == f"Inspections written to {target}: 2\n{said}\n"
     records = [json.loads(line) for line in target.read_text("utf-8").splitlines()]
     with History.open() as history:
         assert records == [history.get(1), history.get(2)]
-    assert [path.name for path in tmp_path.iterdir()] == [target.name]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [target.name, f"{target.name}.scope.json"]
+    scope = json.loads((tmp_path / f"{target.name}.scope.json").read_text("utf-8"))
+    assert scope["query"] == {"text": "数据", "selection": False} and scope["complete"] and scope["by"] and scope["at"]
+    assert (scope["inspections"], scope["total"], [run["id"] for run in scope["runs"]]) == (2, 2, [1])
 
 
 def test_export_csv_opens_in_a_spreadsheet(filled, capsys, tmp_path):
     target = tmp_path / "x.CSV"
     document = json.loads(call(capsys, "export", "--to", str(target), "--json")[0])
-    assert document == {"exported": 3, "file": str(target)}
+    scope = document.pop("scope")
+    assert document == {"exported": 3, "file": str(target)} and scope["filter"] == "everything in the history"
     assert target.read_bytes().startswith(b"\xef\xbb\xbf")
     with open(target, encoding="utf-8-sig", newline="") as file:
         rows = {row["id"]: row for row in csv.DictReader(file)}
@@ -153,7 +161,7 @@ def test_export_refuses_what_it_cannot_do_and_leaves_nothing(filled, capsys, tmp
     existing.write_text("mine")
     for target, message in (
         (tmp_path / "x.pdf", "must end in .jsonl or .csv"),
-        (existing, "exists already"),
+        (existing, "already exists"),
         (tmp_path / "missing" / "x.csv", "cannot be written"),
     ):
         with pytest.raises(InputError, match=message):
@@ -163,14 +171,14 @@ def test_export_refuses_what_it_cannot_do_and_leaves_nothing(filled, capsys, tmp
 
 def test_purge_tells_first_and_removes_with_yes(filled, capsys):
     out, _ = call(capsys, "purge", "--before", "2020-11-24")
-    assert out == "Inspections older than 2020-11-24 00:00:00: 1. To remove them for good, add --yes.\n"
+    assert out == "Inspections older than 2020-11-24 00:00:00: 1. To delete them permanently, add --yes.\n"
     with History.open() as history:
         assert history.count(Query(text="数据")) == 2
     document = json.loads(call(capsys, "purge", "--before", "2020-11-24", "--yes", "--json")[0])
     assert document["count"] == 1 and document["removed"] is True
     with History.open() as history:
         assert [entry.name for entry in history.search(Query(text="数据")).entries] == ["=1+1 轴承.png"]
-    assert call(capsys, "purge", "--before", "2020-11-24", "--yes")[0] == "Inspections removed: 0\n"
+    assert call(capsys, "purge", "--before", "2020-11-24", "--yes")[0] == "Inspections deleted: 0\n"
 
 
 @pytest.fixture
@@ -183,7 +191,11 @@ def inspected(spots, program, pictures):
 def test_export_writes_with_exporters_again(inspected, program, home, tmp_path):
     output = tmp_path / "导出 1"
     code, out, err = program("history", "export", "--export", "jsonl, csv,images", "--output", output)
-    assert (code, out, err) == (0, f"Inspections written to {output}: 5\n", "")
+    assert (code, out, err) == (
+        0,
+        f"Inspections written to {output}: 5\nThey are 5 of 5 inspections of 1 run: everything in the history\n",
+        "",
+    )
     (original,) = (home / "results").iterdir()
     for name in ("results.jsonl", "defects.csv"):
         assert (output / name).read_bytes() == (original / name).read_bytes()
@@ -191,7 +203,12 @@ def test_export_writes_with_exporters_again(inspected, program, home, tmp_path):
     code, out, _ = program("history", "export", "--export", "csv", "--verdict", "NG", "--output", output, "--json")
     document = json.loads(out)
     assert code == 0 and document["exported"] == 2 and document["folder"] == f"{output}-2"
-    assert [file.rpartition("/")[2] for file in document["files"]] == ["inspections.csv", "defects.csv"]
+    files = [Path(file).name for file in document["files"]]
+    assert files == ["inspections.csv", "defects.csv", "scope.json"]
+    scope = document["scope"]
+    assert (scope["filter"], scope["inspections"], scope["total"]) == ("verdict NG", 2, 5)
+    kept = json.loads((tmp_path / "导出 1-2" / "scope.json").read_text("utf-8"))
+    assert kept["filter"] == "verdict NG" and kept["complete"] is False
     with open(document["files"][0], encoding="utf-8-sig", newline="") as file:
         assert [row["Number"] for row in csv.DictReader(file)] == ["2", "4"]
 
@@ -202,7 +219,7 @@ def test_export_names_pictures_that_are_gone(inspected, program, tmp_path):
     document = json.loads(out)
     assert code == 1 and document["exported"] == 5 and document["problems"] == []
     (sentence,) = document["missing"]
-    assert "零件 1.png is not there any more" in sentence and sentence in err
+    assert "零件 1.png no longer exists" in sentence and sentence in err
     assert len(list((tmp_path / "out" / "images").iterdir())) == 4
 
 
@@ -223,3 +240,15 @@ def test_export_refuses_what_makes_no_sense(inspected, program, tmp_path, monkey
     code, out, err = program("history", "export", *words)
     assert (code, out) == (2, "") and complaint in err
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_show_lists_the_events_of_the_run(filled, capsys):
+    with History.open() as history:
+        run = history.get(1)["run"]
+        since, until = "2026-11-30T08:00:00.000+00:00", "2026-11-30T08:00:48.000+00:00"
+        history.add_event(run, "source", "cam: the connection was lost; reconnecting", since, until)
+    shown = json.loads(call(capsys, "show", "1", "--json")[0])
+    assert shown["events"] == [
+        {"time": since, "kind": "source", "message": "cam: the connection was lost; reconnecting", "until": until}
+    ]
+    assert "the connection was lost" in call(capsys, "show", "1")[0]

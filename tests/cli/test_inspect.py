@@ -1,6 +1,7 @@
 """The main job, as an operator, a quality engineer and a script call it."""
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -10,6 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from links import needs_links
 
 from inspector.history import History, Query
 from inspector.registry import load
@@ -49,7 +51,7 @@ def test_every_picture_gets_its_line_and_all_is_saved(program, pictures, home):
     lines = out.splitlines()
     assert code == 0 and not err
     assert [line.split()[0] for line in lines[:5]] == ["OK", "NG", "OK", "NG", "OK"]
-    assert lines[1] == "NG   零件 1.png  Dark: count 1 above 0"
+    assert lines[1] == "NG   零件 1.png  Dark: 1 found (limit 0)"
     assert lines[5] == "Inspected with dark-spots: 5. OK: 3, WARN: 0, NG: 2, defects: 2"
     (folder,) = (home / "results").iterdir()
     assert lines[6] == f"Saved in {folder}" and folder.name.endswith(pictures.name)
@@ -78,13 +80,15 @@ def test_json_also_when_no_picture_can_be_read(program, tmp_path):
 
 def test_json_in_a_code_page_is_pure_ascii(start, pictures, monkeypatch):
     monkeypatch.setenv("PYTHONIOENCODING", "cp1252")
-    out, _ = start("inspect", pictures, *SPOTS, "--json", "--export", "none").communicate(timeout=60)
+    out, _ = start("inspect", pictures, *SPOTS, "--json", "--export", "none", env=dict(os.environ)).communicate(
+        timeout=60
+    )
     assert out.isascii() and json.loads(out)["inspections"][1]["name"] == "零件 1.png"
 
 
 def test_text_in_a_code_page_loses_nothing(start, pictures, monkeypatch):
     monkeypatch.setenv("PYTHONIOENCODING", "cp1252")
-    process = start("inspect", pictures, *SPOTS, "--export", "none")
+    process = start("inspect", pictures, *SPOTS, "--export", "none", env=dict(os.environ))
     out, _ = process.communicate(timeout=60)
     assert process.returncode == 0 and r"\u96f6\u4ef6 1.png" in out and states() == ["done"]
 
@@ -121,7 +125,7 @@ def test_rules_decide(program, pictures, tmp_path, home):
         ("{", "cannot be read as JSON"),
         ("[" * 100_000, "cannot be read as JSON"),
         ("[1]", "Rules must be"),
-        ('{"classes": {"Dark": {"area_px": {"ng": -1}}}}', "number from 0"),
+        ('{"classes": {"Dark": {"area_px": {"ng": -1}}}}', "number of at least 0"),
     ],
 )
 def test_broken_rules_are_refused(program, pictures, tmp_path, home, text, complaint):
@@ -137,8 +141,9 @@ def test_broken_rules_are_refused(program, pictures, tmp_path, home, text, compl
         ([], "nothing to inspect"),
         (["nix.png"], "nix.png does not exist"),
         (["nix.xyz"], "nix.xyz does not exist"),
-        (["*.png"], "No picture matches"),
-        (["."], "holds no pictures"),
+        (["*.png"], "No image matches"),
+        (["."], "contains no images"),
+        (["PICTURES", "--output", ""], "--output: the path is empty"),
         ([""], "SOURCE is empty"),
         (["PICTURES", "--source", "image_files"], "not both"),
         (["--source", "nix"], "no source 'nix'"),
@@ -150,11 +155,11 @@ def test_broken_rules_are_refused(program, pictures, tmp_path, home, text, compl
         (["PICTURES", "--conf", "2"], "--conf: '2' is not a number from 0 to 1"),
         (["PICTURES", "--iou", "nan"], "--iou: 'nan'"),
         (["PICTURES", "--device", "potato"], "--device: 'potato'"),
-        (["PICTURES", "--imgsz", "64"], "--imgsz means nothing to the model spots"),
+        (["PICTURES", "--imgsz", "64"], "the model spots has no option --imgsz"),
         (["PICTURES", "--model", "bearing-yolo11n-seg", "--imgsz", "abc"], "--imgsz: 'abc' is not a whole number"),
-        (["PICTURES", "--spots.darkness", "999"], "--spots.darkness: '999' lies outside"),
+        (["PICTURES", "--spots.darkness", "999"], "--spots.darkness: '999' is outside"),
         (["PICTURES", "--export", "csv", "--xlsx.thumbnails"], "--xlsx.thumbnails changes nothing"),
-        (["PICTURES", "--output", "file/out"], "results folder .* cannot be made"),
+        (["PICTURES", "--output", "file/out"], "results folder .* cannot be created"),
         (["PICTURES", "--recipe", "nix.json"], "recipe nix.json does not exist"),
         (["PICTURES", "camera:0"], "camera cannot be combined"),
     ],
@@ -169,7 +174,8 @@ def test_bad_input_is_one_sentence(program, pictures, tmp_path, home, monkeypatc
 
 
 @pytest.mark.parametrize(
-    "name, complaint", [("nix.pt", "'nix.pt' does not exist"), ("", "'' does not exist"), ("a.txt", "is no model file")]
+    "name, complaint",
+    [("nix.pt", "'nix.pt' does not exist"), ("", "'' does not exist"), ("a.txt", "is not a supported model file")],
 )
 def test_a_model_that_cannot_be_opened_is_one_sentence(program, pictures, tmp_path, home, monkeypatch, name, complaint):
     monkeypatch.chdir(tmp_path)
@@ -180,7 +186,7 @@ def test_a_model_that_cannot_be_opened_is_one_sentence(program, pictures, tmp_pa
 def test_a_damaged_history_stops_before_anything_is_written(program, pictures, home):
     (home / "history.sqlite3").write_bytes(b"no database " * 1000)
     code, out, err = program("inspect", pictures, *SPOTS, "--json")
-    assert code == 2 and not out and "is damaged; move it aside" in err and err.count("\n") == 1
+    assert code == 2 and not out and "is damaged; move it away" in err and err.count("\n") == 1
     assert not (home / "results").exists()
 
 
@@ -196,7 +202,8 @@ def test_mixed_folder_list_and_several_sources(program, pictures, tmp_path):
     (tmp_path / "list.txt").write_text(f"{pictures / '零件 1.png'}\n{pictures / 'nix.png'}\n", encoding="utf-8")
     code, out, err = program("inspect", pictures, tmp_path / "list.txt", *SPOTS, "--export", "none")
     assert code == 1 and "nix.png does not exist" in err
-    assert ": 9. OK: 6, WARN: 0, NG: 3, defects: 3\nCould not be read: 1" in out
+    # 零件 1.png is in the folder and in the list, and is inspected once.
+    assert ": 8. OK: 6, WARN: 0, NG: 2, defects: 2\nCould not be read: 1" in out
     assert "OK   v.avi 0.00 s" in out and out.count("v.avi") == 1
 
 
@@ -214,6 +221,16 @@ def test_export_none_leaves_the_record_only(program, pictures, tmp_path):
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["run.json", "run.log"]
 
 
+def test_the_setting_chooses_what_is_written_as_in_the_window(program, pictures, tmp_path):
+    from inspector.settings import Settings
+
+    Settings.load().set("exporters", "csv")
+    assert program("inspect", pictures, *SPOTS, "--quiet", "--output", tmp_path / "out")[0] == 0
+    job = json.loads((tmp_path / "out" / "run.json").read_text("utf-8"))["job"]
+    assert [exporter["id"] for exporter in job["exporters"]] == ["csv"]
+    assert {path.suffix for path in (tmp_path / "out").iterdir()} == {".csv", ".json", ".log"}
+
+
 def test_a_recipe_repeats_the_job_and_flags_change_it(program, pictures, tmp_path):
     def job(*words) -> dict:
         output = tmp_path / f"out{len(list(tmp_path.iterdir()))}"
@@ -222,7 +239,9 @@ def test_a_recipe_repeats_the_job_and_flags_change_it(program, pictures, tmp_pat
 
     first = job(pictures, *SPOTS, "--spots.darkness", "50", "--conf", "0.5", "--export", "csv")
     recipe = next(tmp_path.glob("out*/run.json"))
-    assert job("--recipe", recipe) == first
+    again = job("--recipe", recipe)
+    followed = again.pop("recipe")
+    assert again == first and followed["version"] == 1 and len(followed["sha256"]) == 64
     changed = job(pictures / "零件 1.png", "--recipe", recipe, "--iou", "0.3", "--spots.smallest", "5", *SPOTS)
     assert changed["sources"][0]["options"] == {"path": str(pictures / "零件 1.png")}
     assert changed["model"]["options"] == {"darkness": 50, "smallest": 5}
@@ -358,7 +377,7 @@ def test_an_output_that_is_a_file_and_a_name_given_twice_are_refused(program, pi
     assert code == 2 and "twice" in err
     rules.write_text('{"classes": {"dark": {"count": {"ng": 1}}, "*": {}}}')
     code, _, err = program("inspect", pictures, *SPOTS, "--rules", rules, "--export", "none")
-    assert code == 2 and "knows Dark" in err
+    assert code == 2 and "it has Dark" in err
 
 
 def test_somebodys_model_is_never_the_default(program, pictures):
@@ -393,3 +412,56 @@ def test_the_history_forgets_what_the_setting_says(program, pictures):
     assert program("inspect", pictures, *SPOTS, "--export", "none")[0] == 0
     with History.open() as kept:
         assert kept.count(Query()) == 10
+
+
+@needs_links
+def test_no_file_is_inspected_twice(program, pictures, tmp_path, monkeypatch):
+    """Under two arguments, by globs, links, a list and overlapping folders."""
+    first = pictures / "零件 1.png"
+    (pictures / "linked.png").symlink_to(first)
+    (tmp_path / "hard.png").hardlink_to(pictures / "零件 3.png")
+    (tmp_path / "folder").symlink_to(pictures, target_is_directory=True)
+    (tmp_path / "list.txt").write_text(f"{first}\n{first}\n", encoding="utf-8")
+    others = ("hard.png", "folder", "list.txt")
+    everything = (pictures, first, pictures / "*.png", *(tmp_path / name for name in others))
+    _, out, _ = program("inspect", *everything, *SPOTS, "--export", "none")
+    assert ": 5. OK: 3, WARN: 0, NG: 2, defects: 2" in out
+    monkeypatch.chdir(pictures)
+    _, out, _ = program("inspect", first, first.name, f"./{first.name}", first, *SPOTS, "--export", "none")
+    assert ": 1. OK: 0, WARN: 0, NG: 1" in out
+
+
+def test_what_is_not_read_counts_against_good(program, pictures, tmp_path):
+    good = tmp_path / "good"
+    good.mkdir()
+    (pictures / "零件 0.png").rename(good / "a.png")
+    (good / "a.xml").write_text("<annotation/>")
+    command = ("inspect", good, *SPOTS, "--export", "none", "--fail-on-ng")
+    assert program(*command)[0] == 0
+    (good / "b.psd").write_bytes(b"8BPS" + bytes(40))
+    code, out, err = program(*command)
+    assert code == 3 and "Could not be read: 1" in out
+    assert "b.psd has an unsupported format (Photoshop); save it as PNG" in err
+    assert program(*command[:-1])[0] == 1
+
+
+def test_results_tell_file_image_and_remarks(program, pictures, tmp_path):
+    from PIL import Image
+
+    folder = tmp_path / "same"
+    folder.mkdir()
+    exif = Image.Exif()
+    exif[274] = 6
+    with Image.open(pictures / "零件 0.png") as image:
+        image.save(folder / "a.bmp")
+        image.convert("RGB").save(folder / "a.jpg", exif=exif)
+    program("inspect", folder, *SPOTS, "--export", "jsonl,csv,images", "--output", tmp_path / "out")
+    lines = [json.loads(line) for line in (tmp_path / "out/results.jsonl").read_text("utf-8").splitlines()]
+    assert [(line["name"], line["image"], line["path"]) for line in lines] == [
+        ("a.bmp", "images/a.bmp.jpg", str(folder / "a.bmp")),
+        ("a.jpg", "images/a.jpg", str(folder / "a.jpg")),
+    ]
+    assert [line["notes"] for line in lines] == [[], ["rotated by its EXIF orientation (6)"]]
+    table = (tmp_path / "out/inspections.csv").read_text("utf-8-sig").splitlines()
+    assert table[0].endswith("Path,Annotated picture,Remarks,Part,View,Serial number,Lot,Operator,Station")
+    assert table[2].endswith("images/a.jpg,rotated by its EXIF orientation (6),2,a.jpg,,,,")

@@ -72,7 +72,7 @@ def test_a_home_that_cannot_be_made_is_a_sentence(program, tmp_path, monkeypatch
 def test_a_damaged_history_is_a_sentence(program, home):
     (home / "history.sqlite3").write_bytes(b"no database " * 1000)
     code, out, err = program("history", "search")
-    assert code == 2 and not out and "is damaged; move it aside" in err and err.count("\n") == 1
+    assert code == 2 and not out and "is damaged; move it away" in err and err.count("\n") == 1
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/dev/full")
@@ -136,6 +136,7 @@ def test_without_a_command_it_is_the_window(entry, words):
         ["inspect", "--recipe", "run.json"],
         ["--no-plugins", "plugins", "list"],
         ["--verbose", "--help"],
+        ["history", "search", "--text", "--operator"],
         ["history", "search", "--text", "--open"],
         ["frob"],
         ["a.jpg"],
@@ -160,9 +161,19 @@ def test_the_window_is_given_what_to_open(monkeypatch, words, sources, recipe, v
     given = []
     monkeypatch.setattr(app, "main", lambda *a, **k: given.append((*a, k)) or 0)
     assert ui.main(words) == 0
-    ((opened, file, options),) = given
-    assert opened == sources and (file and str(file)) == recipe
-    assert options["verbose"] is verbose and set(options) == {"verbose", "only"}
+    ((opened, file, told, options),) = given
+    assert opened == sources and (file and str(file)) == recipe and told is verbose
+    assert set(options) == {"only", "operator", "start"} and not options["operator"] and not options["start"]
+
+
+def test_the_window_opens_the_operators_view_and_starts(monkeypatch):
+    from inspector import ui
+    from inspector.ui import app
+
+    given = []
+    monkeypatch.setattr(app, "main", lambda *a, **k: given.append(k) or 0)
+    assert ui.main(["--recipe", "line.bearing", "--operator", "--start"]) == 0
+    assert given[0]["operator"] and given[0]["start"]
 
 
 def test_the_rescue_reaches_the_window(monkeypatch):
@@ -208,3 +219,50 @@ def test_a_wrong_word_for_the_window_is_told(capsys):
 def test_help_is_the_command_lines(program):
     code, out, _ = program("--help")
     assert code == 0 and "inspect" in out and "train" in out
+
+
+NOISY = """
+import ctypes, os, threading, time
+PLUGIN = {"id": "noisy", "version": "1.0", "api": 1, "kinds": ["source"], "description": "x"}
+os.write(1, b"noise of a library\\n")
+ctypes.CDLL(None).puts(b"noise of C")
+threading.Thread(target=time.sleep, args=(300,)).start()
+from inspector.api import SourceSpec, Text, hookimpl
+@hookimpl
+def inspector_sources():
+    return [SourceSpec("noisy", Text("noisy"), open=print)]
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="it takes the C library by name")
+@pytest.mark.timeout(60)
+def test_what_libraries_print_is_no_result_and_a_plugins_thread_does_not_keep_the_program(home):
+    (home / "plugins").mkdir(exist_ok=True)
+    (home / "plugins" / "noisy.py").write_text(NOISY)
+    done = subprocess.run(
+        [sys.executable, "-m", "inspector", "plugins", "list", "--json"], capture_output=True, text=True, timeout=50
+    )
+    assert done.returncode == 0 and "noise of a library" in done.stderr
+    assert any(plugin["id"] == "noisy" for plugin in json.loads(done.stdout)["plugins"])
+
+
+@pytest.mark.parametrize("error", [SystemExit(0), GeneratorExit(), RuntimeError("a mistake")], ids=str)
+def test_whatever_a_command_raises_it_is_not_done(program, monkeypatch, error):
+    def run(arguments):
+        raise error
+
+    monkeypatch.setattr("inspector.cli.cameras.run", run)
+    code, out, err = program("cameras")
+    assert code == 1 and not out and f"Unexpected error: {type(error).__name__}" in err and "Traceback" not in err
+
+
+def test_names_from_strangers_do_not_reach_the_terminal_raw(program, capsys):
+    from inspector.cli import console
+
+    console.print_line("a\x1b[31m.jpg")
+    console.print_error("b\u202e\x07.jpg")
+    console.table(["name"], [["c\x9b.jpg"]])
+    console.emit({"name": "d\u202e\x9b\x1b\u2028"})
+    out, err = capsys.readouterr()
+    assert not set("\x1b\u202e\x07\x9b\u2028") & set(out + err)
+    assert json.loads(out[out.index("{") :]) == {"name": "d\u202e\x9b\x1b\u2028"}

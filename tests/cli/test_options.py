@@ -36,7 +36,7 @@ def test_only_what_is_given_appears():
 @pytest.mark.parametrize(
     "words, complaint",
     [
-        (["--x.size", "0"], "--x.size: '0' lies outside the range from 1 to 9"),
+        (["--x.size", "0"], "--x.size: '0' is outside the range from 1 to 9"),
         (["--x.size", "a"], "--x.size: 'a' is not a whole number"),
         (["--x.form", "gif"], "--x.form: 'gif' is not one of jpg, png"),
     ],

@@ -46,12 +46,12 @@ def listed(command) -> dict[str, dict]:
 
 def test_the_life_of_a_plugin(command, mine):
     code, out, err = command("install", mine)
-    assert code == 0 and "Installed mine 1.2: " in out and "SHA-256 " in out and "all your rights" in err
+    assert code == 0 and "Installed mine 1.2: " in out and "SHA-256 " in out and "full permissions" in err
     row = listed(command)["mine"]
     assert (row["state"], row["origin"], row["description_zh"]) == ("active", "drop-in", "我的")
     assert row["sha256"] in out and row["specs"] == [{"kind": "source", "id": "mine_here"}]
-    assert command("disable", "mine")[1] == "mine is off from the next start on\n"
-    assert listed(command)["mine"]["reason"] == "switched off by the user"
+    assert command("disable", "mine")[1] == "mine is disabled from the next start on\n"
+    assert listed(command)["mine"]["reason"] == "disabled by the user"
     assert command("enable", "mine", "--json")[1] == '{\n  "id": "mine",\n  "enabled": true\n}\n'
     assert listed(command)["mine"]["state"] == "active"
     assert ", in place of 1.2: " in command("install", mine)[1]
@@ -71,7 +71,7 @@ def test_the_list_for_people(command, mine):
 
 def test_check_fails_when_one_is_wrong(command, home):
     (home / "plugins").mkdir()
-    (home / "plugins" / "bad.py").write_text(PLUGIN + "\nraise ValueError('wrong here')")
+    (home / "plugins" / "bad.py").write_text(PLUGIN + "\nraise ValueError('wrong here')", "utf-8")
     code, out, err = command("check")
     assert code == 1 and "ValueError: wrong here" in out and "Traceback" in err
     code, out, _ = command("check", "--json")
@@ -82,7 +82,7 @@ def test_check_fails_when_one_is_wrong(command, home):
 def test_check_tries_a_file_in_another_process(command, mine):
     code, out, _ = command("check", mine, "--json")
     assert code == 0 and json.loads(out)["plugins"][0]["specs"] == [{"kind": "source", "id": "mine_here"}]
-    mine.write_text(PLUGIN.replace('"api": 1', '"api": 2'))
+    mine.write_text(PLUGIN.replace('"api": 1', '"api": 2'), "utf-8")
     code, out, _ = command("check", mine)
     assert code == 1 and "interface 2, this program has 1" in out
 
@@ -114,11 +114,15 @@ def test_the_rescue_flag_may_stand_at_the_end(home):
     import sys
 
     (home / "plugins").mkdir()
-    (home / "plugins" / "bad.py").write_text(PLUGIN + "import os; os.abort()")
+    (home / "plugins" / "bad.py").write_text(PLUGIN + "import os; os.abort()", "utf-8")
     program = [sys.executable, "-m", "inspector", "plugins", "list", "--json", "--no-plugins"]
     done = subprocess.run(program, capture_output=True, check=True)
     row = json.loads(done.stdout)["plugins"][-1]
-    assert (row["id"], row["state"], row["reason"]) == ("mine", "disabled", "left out by --no-plugins")
+    assert (row["id"], row["state"], row["reason"]) == (
+        "mine",
+        "disabled",
+        "not loaded: the program was started without plugins",
+    )
 
 
 def test_an_action_is_needed(command):

@@ -15,12 +15,12 @@ def test_a_data_set_is_made_and_told(program, tmp_path, monkeypatch):
 
 def test_a_person_is_told_what_to_do_next(program, tmp_path):
     code, out, _ = program("synthesize", tmp_path / "set", "--count", 2, "--size", 160)
-    assert code == 0 and out.startswith("2 pictures with") and f"--data {tmp_path / 'set' / 'data.yaml'}" in out
+    assert code == 0 and out.startswith("2 images with") and f"--data {tmp_path / 'set' / 'data.yaml'}" in out
 
 
 @pytest.mark.parametrize(
     "words, complaint",
-    [(["--count", "0"], "1 or more"), (["--size", "8"], "from 160 to 4096"), (["--seed", "-1"], "0 or more")],
+    [(["--count", "0"], "from 1 to 1000000"), (["--size", "8"], "from 160 to 4096"), (["--seed", "-1"], "0 or more")],
 )
 def test_a_refused_number_writes_nothing(program, tmp_path, words, complaint):
     code, out, err = program("synthesize", tmp_path / "set", *words)

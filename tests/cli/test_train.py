@@ -8,7 +8,9 @@ import time
 
 import pytest
 
-from inspector.synthesis import synthesize
+from inspector.datasets.synthetic import synthesize
+
+pytestmark = pytest.mark.torch
 
 
 @pytest.fixture(scope="module")
@@ -21,6 +23,7 @@ def data(tmp_path_factory):
     return file
 
 
+@pytest.mark.slow
 def test_a_model_is_trained_and_then_inspects(start, program, data, tmp_path):
     output = tmp_path / "结果"
     process = start(
@@ -32,7 +35,7 @@ def test_a_model_is_trained_and_then_inspects(start, program, data, tmp_path):
     assert process.returncode == 0, err
     assert json.loads(out) == {"best": str(output / "weights" / "best.pt"), "output": str(output)}
     assert "epoch 1/2" in err and "epoch 2/2" in err and "example.invalid" not in err
-    assert "train: 10 of 10 pictures are used" in err and "Taken over from bearing-yolo11n-seg.pt: 561 of 561" in err
+    assert "train: 10 of 10 images are used" in err and "Transferred from bearing-yolo11n-seg.pt: 561 of 561" in err
     code, out, _ = program(
         *("inspect", data.parent / "images" / "train", "--model", output / "weights" / "best.pt"),
         *("--json", "--export", "none"),
@@ -42,6 +45,7 @@ def test_a_model_is_trained_and_then_inspects(start, program, data, tmp_path):
     assert document["inspections"][0]["model"]["file"] == "best.pt"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 def test_ctrl_c_ends_it(start, data, tmp_path):
     process = start("train", "--data", data, "--output", tmp_path / "out", "--imgsz", 32, "--device", "cpu")
@@ -53,6 +57,7 @@ def test_ctrl_c_ends_it(start, data, tmp_path):
     assert "Traceback" not in err
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 def test_after_a_kill_and_ctrl_c_it_goes_on(start, program, data, tmp_path):
     output = tmp_path / "out"
@@ -74,12 +79,13 @@ def test_after_a_kill_and_ctrl_c_it_goes_on(start, program, data, tmp_path):
         numbers = [int(row.partition(",")[0]) for row in (output / "results.csv").read_text("utf-8").splitlines()[1:]]
         assert numbers == list(range(1, len(numbers) + 1)) and len(numbers) >= said
         assert all((output / "weights" / f"{name}.pt").stat().st_size > 5e6 for name in ("last", "best", "resume"))
-    assert said > 1 and "go on with: train --resume --output" in err
+    assert said > 1 and "the training can be resumed (train --resume --output" in err
     assert err.endswith("bearing-inspector: interrupted\n")
     code, _, err = program("train", "--resume", "--output", output, "--imgsz", 96)
-    assert code == 2 and "has --imgsz 64, not 96" in err
+    assert code == 2 and "has imgsz 64, not 96" in err
     code, out, _ = program(
-        "inspect", data.parent / "images" / "val", "--model", output / "weights" / "last.pt", "--json"
+        *("inspect", data.parent / "images" / "val", "--model", output / "weights" / "last.pt"),
+        *("--yolo11.runtime", "torch", "--json"),
     )
     assert code == 0 and json.loads(out)["counts"]["inspected"] == 1
 
@@ -89,10 +95,16 @@ def test_a_data_set_is_only_checked(program, data, tmp_path):
     assert (code, err) == (0, "") and json.loads(out)["usable"]
     assert json.loads(out)["splits"]["train"]["pictures"] == 10
     code, out, err = program("train", "--check", "--data", data)
-    assert (code, err) == (0, "") and out.startswith("train: 10 of 10 pictures are used")
+    assert (code, err) == (0, "") and out.startswith("train: 10 of 10 images are used")
     faulty = tmp_path / "set"
     shutil.copytree(data.parent, faulty)
     label = next((faulty / "labels" / "train").iterdir())
+    label.write_text("0 10 10 50 10 50 50\n", "utf-8")  # pixels instead of shares
+    code, out, err = program("train", "--check", "--data", faulty / "data.yaml")
+    assert (code, err) == (1, "") and "train: 9 of 10 images are used" in out
+    assert "train: 1 polygon left out with the image, which it leaves; coordinates are shares" in out
+    code, _, err = program("convert", faulty, tmp_path / "converted")
+    assert code == 1 and "1 polygon left out with the image, which it leaves" in err
     label.write_text("3 0 0 1 0 1 1\n", "utf-8")
     code, out, err = program("train", "--check", "--data", faulty / "data.yaml", "--json")
     assert code == 2 and err.count("\n") == 1 and f"{label.name} line 1" in err
@@ -108,8 +120,8 @@ def test_a_data_set_is_only_checked(program, data, tmp_path):
     "words, complaint",
     [
         (["--output", "out"], "--data is needed"),
-        (["--resume"], "--resume goes on with the training in a folder; name it with --output"),
-        (["--resume", "--output", "out"], "There is no training in"),
+        (["--resume"], "--resume continues the training in a folder; name it with --output"),
+        (["--resume", "--output", "out"], "There is no training to resume in"),
         (["--check", "--data", "d.yaml", "--output", "out"], "--check trains nothing"),
         (["--check", "--data", "d.yaml"], "d.yaml does not exist"),
     ],
@@ -129,7 +141,7 @@ def test_what_is_missing_is_told(program, tmp_path, monkeypatch, words, complain
         ("train: images/train\nval: images/val\nnc: 2\nnames: [a]", "says nc: 2 but names 1 classes"),
         ("val: images/val\nnames: [a]", "has no line train:"),
         ("train: nix\nval: images/val\nnames: [a]", "nix does not exist"),
-        ("train: masks\nval: labels\nnames: [a]", "labels holds no pictures"),
+        ("train: masks\nval: labels\nnames: [a]", "labels contains no images"),
     ],
 )
 def test_a_data_set_that_cannot_be_used_is_one_sentence(program, data, tmp_path, text, complaint):
@@ -146,7 +158,7 @@ def test_a_data_set_that_cannot_be_used_is_one_sentence(program, data, tmp_path,
         (["--model", "yolo99"], "Unknown architecture 'yolo99'"),
         (["--model", "nix.pt"], "nix.pt"),
         (["--device", "potato"], "'potato'"),
-        (["--epochs", "0"], "--epochs: '0' lies outside the range"),
+        (["--epochs", "0"], "--epochs: '0' is"),
         (["--precision", "f8"], "--precision: 'f8' is not one of"),
     ],
 )
@@ -157,7 +169,7 @@ def test_a_refused_option_is_one_sentence(program, data, tmp_path, words, compla
 def test_a_folder_with_something_in_it_is_left_alone(program, data, pictures):
     before = sorted(pictures.iterdir())
     code, out, err = program("train", "--data", data, "--output", pictures)
-    assert (code, out, err.count("\n")) == (2, "", 1) and "name a new folder" in err
+    assert (code, out, err.count("\n")) == (2, "", 1) and "choose a new folder" in err
     assert sorted(pictures.iterdir()) == before
 
 

@@ -4,9 +4,12 @@ import json
 
 import pytest
 
-from inspector.synthesis import synthesize
+from inspector.datasets.synthetic import synthesize
 
 MODEL = "bearing-yolo11n-seg"
+
+
+pytestmark = pytest.mark.torch
 
 
 @pytest.fixture(scope="module")
@@ -20,11 +23,12 @@ def data(tmp_path_factory):
 @pytest.fixture
 def no_curves(monkeypatch):
     """They take seconds to draw."""
-    from inspector_plugins.yolo11 import evaluate
+    from inspector_plugins.yolo11.evaluation import evaluate
 
     monkeypatch.setattr(evaluate._Validator, "get_stats", evaluate.SegmentationValidator.get_stats)
 
 
+@pytest.mark.slow
 def test_figures_and_curves_lie_in_a_new_folder(program, data, home):
     words = ("--split", "train", "--imgsz", 160, "--device", "cpu", "--batch", 4)
     code, out, err = program("validate", "--model", MODEL, "--data", data, *words, "--json")
@@ -49,7 +53,7 @@ def test_a_table_for_people_and_what_was_left_out(program, data, tmp_path, no_cu
         (folder / "坏.jpg").unlink()
     lines = out.splitlines()
     assert code == 1 and "Left out: unreadable picture: " in err and "坏.jpg" in err
-    assert lines[0].split()[:3] == ["Class", "Pictures", "Defects"] and lines[-1] == f"Saved in {tmp_path / 'new'}"
+    assert lines[0].split()[:3] == ["Class", "Images", "Defects"] and lines[-1] == f"Saved in {tmp_path / 'new'}"
     assert [line.split()[0] for line in lines[1:3]] == ["all", "Defect"]
 
 
@@ -57,10 +61,10 @@ def test_a_table_for_people_and_what_was_left_out(program, data, tmp_path, no_cu
     "words, complaint",
     [
         (["--model", "nix.pt"], "'nix.pt' does not exist; give a file such as best.pt, or bearing-yolo11n-seg"),
-        (["--model", "data.yaml"], "data.yaml is no model file"),
+        (["--model", "data.yaml"], "data.yaml is not a supported model file"),
         (["--model", MODEL, "--data", "nix.yaml"], "nix.yaml does not exist"),
         (["--model", MODEL, "--split", "all"], "--split: 'all' is not one of train, val, test"),
-        (["--model", MODEL, "--conf", "2"], "--conf: '2' lies outside the range"),
+        (["--model", MODEL, "--conf", "2"], "--conf: '2' is outside the range"),
         (["--model", MODEL, "--device", "potato"], "'potato'"),
         ([], "--model"),
     ],
@@ -74,7 +78,7 @@ def test_a_model_of_other_classes_is_one_sentence(program, data, tmp_path):
     other = data.with_name("other.yaml")
     other.write_text(data.read_text("utf-8").replace("Defect", "划痕"), "utf-8")
     result = program("validate", "--model", MODEL, "--data", other, "--output", tmp_path / "out")
-    refused(result, "knows the class 'Defect', but", tmp_path / "out")
+    refused(result, "has the class 'Defect', but", tmp_path / "out")
 
 
 def test_a_folder_with_something_in_it_is_left_alone(program, data, pictures):

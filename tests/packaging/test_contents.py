@@ -91,6 +91,7 @@ def test_the_distributions_are_those_of_the_program():
     assert not {"pytest", "mypy", "pip", "polars", "polars-runtime-32", "onnxruntime"} & set(found)
 
 
+@pytest.mark.slow
 def test_the_standard_library_is_wanted_as_a_whole():
     found = set(contents.standard_library())
     wanted = {
@@ -114,3 +115,17 @@ def test_what_plugins_are_promised_is_never_left_out():
 def test_constraints_name_what_builds_the_program():
     text = (contents.Path(contents.__file__).parents[1] / "constraints.txt").read_text("utf-8")
     assert "pyinstaller==" in text
+
+
+def test_the_codecs_that_images_need_go_in():
+    """What tifffile and inspector.imaging ask imagecodecs for, by the modules that hold it."""
+    import imagecodecs
+
+    wanted = (
+        "lzw packbits packints bitorder floatpred ccittrle ccittfax3 ccittfax4 deflate zlib lzma zstd jpeg8 jpeg ljpeg "
+        "jpegls jpeg2k jpegxl jpegxr png webp lerc"
+    )
+    homes = {getattr(imagecodecs, f"{name}_decode").__module__ for name in wanted.split()}
+    assert homes <= set(contents.codecs())
+    assert not homes & set(contents.codecs_left_out())
+    assert {"imagecodecs._blosc2", "imagecodecs._sz3"} <= set(contents.codecs_left_out())

@@ -23,6 +23,7 @@ def work(tmp_path):
     return write
 
 
+@pytest.mark.slow
 def test_files_are_traced_to_what_they_came_from(work):
     import os
 
@@ -38,6 +39,7 @@ def test_files_are_traced_to_what_they_came_from(work):
     assert found["Python"].version == ".".join(map(str, sys.version_info[:3]))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/var/lib/dpkg/status").exists(), reason="no Debian")
 def test_libraries_of_the_system_are_traced_to_their_package(work):
     library = next(Path("/").glob("usr/lib/*/libc.so.6"))
@@ -45,6 +47,7 @@ def test_libraries_of_the_system_are_traced_to_their_package(work):
     assert part.name == "libc6" and "GPL" in "".join(part.texts.values())
 
 
+@pytest.mark.slow
 def test_a_file_of_nobody_fails_the_build(work, tmp_path):
     stray = tmp_path / "stray.so"
     stray.touch()

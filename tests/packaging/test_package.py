@@ -18,7 +18,7 @@ LINUX = ROOT / "packaging" / "linux"
 
 def test_the_version_resource_is_what_pyinstaller_reads(tmp_path):
     text = build._version_resource()
-    assert f"'FileVersion', '{build.version()}'" in text and "filevers=(0, 1, 0, 0)" in text
+    assert f"'FileVersion', '{build.version()}'" in text and "filevers=(0, 2, 0, 0)" in text
     names = (
         "VSVersionInfo",
         "FixedFileInfo",

@@ -25,7 +25,7 @@ from inspector.api import (
 )
 from inspector_plugins import datasets
 from inspector_plugins.datasets import polygons
-from inspector_plugins.datasets.pictures import Names
+from inspector_plugins.datasets.images import UniqueNames
 
 MODEL = ModelInfo("best.pt", "ab" * 32, "yolo11n-seg", ("Defect", "裂纹"))
 RUN = RunInfo(Job((Choice("images"),), Choice("yolo11")), MODEL, "第一批", "2026-01-02T03:04:05+08:00")
@@ -34,7 +34,7 @@ SIZE = 640
 
 
 def shapes() -> dict[str, np.ndarray]:
-    """Full-size bitmaps that polygons find hard."""
+    """Full-size bitmaps that are difficult for polygons."""
     y, x = np.mgrid[:SIZE, :SIZE]
     radius = np.hypot(x - 200, y - 200)
     blank = np.zeros((SIZE, SIZE), bool)
@@ -137,7 +137,7 @@ def test_names_are_unique_on_any_file_system():
     ]
     frames += [Frame(image, 12, name, seconds=0.5) for name in ("turning.mp4", "turning.mp4", "rtsp://10.0.0.5/x")]
     frames += [Frame(image, 0, name) for name in ("turning_000012.jpg", "字" * 120 + ".jpg", "a\udce4.jpg", ".jpg")]
-    names = Names()
+    names = UniqueNames()
     stems = [names.stem(frame) for frame in frames]
     assert stems[:7] == ["a", "A-2", "a-2-2", "a-3", "sub_a", "part 3.5", "_con"]
     assert stems[7:11] == ["turning_000012", "turning_000012-2", "rtsp___10.0.0.5_x_000012", "turning_000012-3"]
@@ -254,7 +254,7 @@ def test_class_numbers_follow_the_label(tmp_path):
     assert yaml.read_text("utf-8").endswith('nc: 3\nnames:\n  0: "Defect"\n  1: "裂纹"\n  2: "new: \\"x\\""\n')
 
 
-# pictures
+# images
 
 
 def test_a_plain_picture_is_copied_byte_for_byte(tmp_path):
@@ -362,3 +362,13 @@ def test_the_same_run_has_the_same_names_everywhere(tmp_path):
     for folder in ("yolo/images", "labelme"):
         for name, item in zip(names, items, strict=True):
             assert (tmp_path / folder / name).read_bytes() == Path(item.frame.path or "").read_bytes()
+
+
+@pytest.mark.parametrize("order", [("a.bmp", "a.jpg", "b.png"), ("b.png", "a.jpg", "a.bmp")])
+def test_files_of_one_stem_are_told_apart(tmp_path, order):
+    for name in order:
+        (tmp_path / name).touch()
+    names = UniqueNames()
+    image = np.zeros((4, 4, 3), np.uint8)
+    stems = {name: names.stem(Frame(image, 0, name, path=str(tmp_path / name))) for name in order}
+    assert stems == {"a.bmp": "a_bmp", "a.jpg": "a_jpg", "b.png": "b"}

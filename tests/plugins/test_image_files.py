@@ -1,4 +1,4 @@
-"""The source of picture files, through real folders."""
+"""The source of image files, through real folders."""
 
 import os
 import subprocess
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from links import needs_links
 
 from inspector.api import Browsable, Frame, InputError, Skipped, check_options, write_image
 from inspector_plugins.image_files import ImageFiles, claim, inspector_sources
@@ -55,6 +56,7 @@ def test_a_folder_with_its_subfolders(tmp_path):
     assert [frame.index for frame in source] == list(range(6)), "it can be read again"
 
 
+@needs_links
 def test_links_in_a_circle_do_not_hang(tmp_path):
     picture(tmp_path / "a" / "1.png")
     picture(tmp_path / "outside" / "2.png")
@@ -105,6 +107,14 @@ def test_a_list(tmp_path, encoding):
     assert [items[i].index for i in (0, 1, 3)] == [0, 1, 3]
 
 
+def test_a_list_that_names_itself_is_refused(tmp_path):
+    picture(tmp_path / "a.png")
+    for line in ("list.txt", str(tmp_path / "list.txt"), "../" + tmp_path.name + "/list.txt"):
+        (tmp_path / "list.txt").write_text(f"a.png\n{line}\n")
+        with pytest.raises(InputError, match=r"list.txt names itself"):
+            ImageFiles(str(tmp_path / "list.txt"))
+
+
 def test_bad_files_are_skipped_and_the_rest_is_read(tmp_path):
     for name in ("1.png", "5.png"):
         picture(tmp_path / name)
@@ -117,8 +127,8 @@ def test_bad_files_are_skipped_and_the_rest_is_read(tmp_path):
     assert [item.name for item in items] == ["1.png", "2.png", "3.png", "4.jpg", "5.png", "6.jpg"]
     assert [item.reason.partition(";")[0] for item in items[1:4]] == [
         "2.png is empty (0 bytes)",
-        "3.png is cut off or damaged",
-        "4.jpg is not a picture of a known kind (jpg, png, bmp, tif, webp)",
+        "3.png is incomplete or damaged",
+        "4.jpg contains no image in a supported format, for example JPEG, PNG or TIFF",
     ]
     assert items[1].path == str(tmp_path / "2.png")
     assert items[5].notes == ("is really a PNG",)
@@ -157,11 +167,11 @@ def test_paths_beyond_260_characters(tmp_path):
     [
         ("", "image_files needs a path"),
         ("none.png", r"none\.png does not exist"),
-        ("none/*.png", r"No picture matches .*\*\.png"),
+        ("none/*.png", r"No image matches .*\*\.png"),
         ("a**.png", "cannot be read"),
-        ("empty", "holds no pictures"),
-        ("nested", "holds no pictures .*; its subfolders are searched with the option recursive"),
-        ("blank.txt", "names no pictures"),
+        ("empty", "contains no images"),
+        ("nested", "contains no images .*; its subfolders are searched with the option recursive"),
+        ("blank.txt", "names no images"),
         ("bytes.txt", "is not text in UTF-8"),
     ],
 )
@@ -248,3 +258,55 @@ def test_looked_through_in_any_order(tmp_path):
     assert source.frame(2) == next(item for item in source if isinstance(item, Skipped))
     with pytest.raises(IndexError):
         source.frame(4)
+
+
+def test_what_is_not_read_is_named(tmp_path):
+    picture(tmp_path / "a.png")
+    (tmp_path / "b.psd").write_bytes(b"8BPS" + bytes(40))
+    (tmp_path / "c").write_bytes((tmp_path / "a.png").read_bytes())
+    (tmp_path / "d.jpg_original").write_bytes((tmp_path / "a.png").read_bytes())
+    for name in ("e.txt", "f.xml", "Thumbs.db", "a.json", "g.bin", "h.part"):
+        (tmp_path / name).write_bytes(b"no image")
+    (tmp_path / "i.txt").write_bytes((tmp_path / "a.png").read_bytes())
+    for source in (ImageFiles(str(tmp_path)), ImageFiles(str(tmp_path / "*"))):
+        items = list(source)
+        assert [item.name for item in items] == ["a.png", "b.psd", "c", "d.jpg_original"]
+        assert [type(item) for item in items] == [Frame, Skipped, Skipped, Skipped]
+        assert items[1].reason == "b.psd has an unsupported format (Photoshop); save it as PNG"
+        assert items[2].reason == (
+            "c contains a PNG image, but its suffix says otherwise; give it the suffix of an image"
+        )
+    (frame,) = ImageFiles(str(tmp_path / "c"))
+    assert isinstance(frame, Frame), "named alone it is read"
+
+
+def test_a_folder_of_which_nothing_is_read_says_so(tmp_path):
+    (tmp_path / "b.psd").write_bytes(b"8BPS" + bytes(40))
+    assert [type(item) for item in ImageFiles(str(tmp_path))] == [Skipped]
+
+
+def test_motion_jpeg_is_a_video(tmp_path):
+    picture(tmp_path / "a.jpg")
+    video = tmp_path / "stream.avi"
+    video.write_bytes((tmp_path / "a.jpg").read_bytes() * 3)
+    (tmp_path / "a.jpg").unlink()
+    assert claim(str(video)) is None
+    assert claim(str(tmp_path)) is None
+    (tmp_path / "hidden").write_bytes(video.read_bytes())
+    assert claim(str(tmp_path)) is not None, "an image without a suffix beside it is to be named"
+
+
+def test_listing_plugins_loads_no_decoder():
+    code = (
+        "import sys, inspector_plugins.image_files, inspector_plugins.hot_folder\n"
+        "print({'cv2', 'PIL', 'tifffile', 'imagecodecs', 'pillow_heif'} & set(sys.modules))"
+    )
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "set()"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no pipes in folders")
+@pytest.mark.parametrize("name", ["list.txt", "a.png"])
+def test_a_pipe_is_named_and_not_waited_for(tmp_path, name):
+    os.mkfifo(tmp_path / name)
+    (item,) = ImageFiles(str(tmp_path / name))
+    assert isinstance(item, Skipped) and "is a device or a pipe" in item.reason

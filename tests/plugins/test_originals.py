@@ -1,15 +1,17 @@
-"""The pictures of cameras as they came, and old inspections opened and exported again with them."""
+"""Save the images of cameras, and reopen and export old inspections with them."""
 
 import numpy as np
 import pytest
 
-from inspector import jobs, registry
+from inspector import registry
 from inspector.api import check_options
 from inspector.domain import Choice, Detection, Frame, InputError, Inspection, Job, ModelInfo, Verdict, judge
 from inspector.engine import Engine
 from inspector.history import History, Query
 from inspector.imaging import read_image, write_image
-from inspector.replay import replay
+from inspector.jobs.recovery import open_history
+from inspector.reexport.frame_finder import find_frame
+from inspector.reexport.reexport import reexport
 from inspector_plugins.originals import Originals, inspector_exporters
 
 MODEL = ModelInfo("best.pt", "", "test", ("wear",))
@@ -66,7 +68,7 @@ def test_the_quality_acts(tmp_path):
 
 
 class Watched:
-    """Three pictures of a camera; the second has a bright spot."""
+    """Three images of a camera; the second has a bright spot."""
 
     total = 3
 
@@ -92,14 +94,14 @@ class Bright:
 
 @pytest.fixture
 def inspected(home, tmp_path):
-    """The catalogue, the run's folder, and the records of a camera's run that kept all its pictures."""
+    """The catalogue, the run's folder, and the records of a camera's run that saved all its images."""
     from dataclasses import replace
 
     from inspector.api import SourceSpec, Text
 
     catalogue = registry.load(False)
     catalogue = replace(catalogue, sources={**catalogue.sources, "watched": SourceSpec("watched", Text("W"), Watched)})
-    engine = Engine(catalogue, lambda: jobs.open_history(0), "1", open_model=lambda *_: Bright())
+    engine = Engine(catalogue, lambda: open_history(0), "1", open_model=lambda *_: Bright())
     job = Job((Choice("watched"),), Choice("yolo11"), exporters=(Choice("originals", {"frames": "all"}),))
     run = engine.start(job, tmp_path / "out", "camera")
     assert run.wait(30) and run.state == "done", run.failure
@@ -111,22 +113,22 @@ def inspected(home, tmp_path):
 def test_an_old_inspection_of_a_camera_finds_its_picture_again(inspected):
     catalogue, output, records = inspected
     for folder in (output, str(output)):
-        frames = [jobs.find_frame(catalogue, record, folder) for record in records]
+        frames = [find_frame(catalogue, record, folder) for record in records]
         assert [round(frame.image.mean() / 200) for frame in frames] == [0, 1, 0]
     assert [judge(Bright().predict([frame.image], 0, 0)[0], None).status for frame in frames] == ["OK", "NG", "OK"]
     for nowhere in (None, output / "elsewhere", ""):
         with pytest.raises(InputError, match="camera or a stream and was not kept"):
-            jobs.find_frame(catalogue, records[0], nowhere)
+            find_frame(catalogue, records[0], nowhere)
 
 
 def test_a_picture_that_was_changed_is_refused(inspected):
     catalogue, output, records = inspected
     write_image(output / "originals" / "000001.jpg", np.zeros((9, 9, 3), np.uint8))
-    with pytest.raises(InputError, match="another picture than it was: 9 x 9 pixels instead of 60 x 40"):
-        jobs.find_frame(catalogue, records[0], output)
+    with pytest.raises(InputError, match="has changed since it was inspected: 9 x 9 pixels instead of 60 x 40"):
+        find_frame(catalogue, records[0], output)
     (output / "originals" / "000002.jpg").write_bytes(b"no picture")
     with pytest.raises(InputError, match="000002"):
-        jobs.find_frame(catalogue, records[1], output)
+        find_frame(catalogue, records[1], output)
 
 
 def test_they_are_exported_again_with_their_pictures(inspected, tmp_path):
@@ -135,12 +137,12 @@ def test_they_are_exported_again_with_their_pictures(inspected, tmp_path):
         runs = history.runs()
     outputs = {run.id: run.output for run in runs}
     chosen = [(catalogue.exporter(id), {}) for id in ("images", "originals")]
-    result = replay(
+    result = reexport(
         records,
         runs,
         chosen,
         tmp_path / "again",
-        lambda record: jobs.find_frame(catalogue, record, outputs[record["run"]]),
+        lambda record: find_frame(catalogue, record, outputs[record["run"]]),
     )
     assert (result.written, result.missing, result.problems) == (3, (), ())
     assert names(tmp_path / "again") == ["000002.jpg"]

@@ -61,7 +61,8 @@ def test_only_json_lines_is_written_unasked():
 
 def test_json_lines_are_the_records(tmp_path):
     items = [inspection(1, "中文 件.jpg", (defect("裂纹"),)), inspection(2)]
-    (path,) = export(tmp_path, "jsonl", *items)
+    path, parts = export(tmp_path, "jsonl", *items)
+    assert parts == tmp_path / "parts.jsonl"
     assert path == tmp_path / "results.jsonl"
     text = path.read_bytes().decode("utf-8")
     assert "裂纹" in text and text.endswith("\n") and "\r" not in text
@@ -69,8 +70,8 @@ def test_json_lines_are_the_records(tmp_path):
 
 
 def test_json_lines_stay_valid_json(tmp_path):
-    lone = "a\udce4.jpg"  # a file name that is not UTF-8, as Linux hands it out
-    (path,) = export(tmp_path, "jsonl", inspection(1, lone, (defect(score=float("nan")),)))
+    lone = "a\udce4.jpg"  # a file name that is not UTF-8, as Linux returns it
+    path, _ = export(tmp_path, "jsonl", inspection(1, lone, (defect(score=float("nan")),)))
 
     def refuse(constant: str) -> None:
         raise AssertionError(constant)

@@ -4,6 +4,7 @@ import struct
 import zipfile
 
 import pytest
+from links import needs_links
 
 from inspector.registry import archives
 from inspector.registry.archives import copy_folder, unpack
@@ -39,15 +40,15 @@ def test_unpacks_files_and_folders(tmp_path):
         ("c:evil.py", "outside"),
         ("a\\..\\evil.py", "outside"),
         ("..\\evil.py", "outside"),
-        ("a/./b.py", "no file name"),
-        ("a//b.py", "no file name"),
-        ("a/b.py:stream", "no file name"),
-        ("con", "no file name"),
-        ("a/nul.txt", "no file name"),
-        ("a/b. ", "no file name"),
-        ("a/b.", "no file name"),
-        ("a?.py", "no file name"),
-        ("a\n.py", "no file name"),
+        ("a/./b.py", "not a valid file name"),
+        ("a//b.py", "not a valid file name"),
+        ("a/b.py:stream", "not a valid file name"),
+        ("con", "not a valid file name"),
+        ("a/nul.txt", "not a valid file name"),
+        ("a/b. ", "not a valid file name"),
+        ("a/b.", "not a valid file name"),
+        ("a?.py", "not a valid file name"),
+        ("a\n.py", "not a valid file name"),
     ],
 )
 def test_refuses_entries_that_could_land_elsewhere(tmp_path, name, says):
@@ -64,7 +65,7 @@ def test_refuses_links_and_devices(tmp_path, kind):
     info = zipfile.ZipInfo("link")
     info.external_attr = (kind | 0o777) << 16
     (tmp_path / "out").mkdir()
-    with pytest.raises(Refused, match="a link or no ordinary file"):
+    with pytest.raises(Refused, match="a link or not a regular file"):
         unpack(make(tmp_path, (info, "/etc/passwd")), tmp_path / "out")
     assert not list((tmp_path / "out").iterdir())
 
@@ -94,10 +95,10 @@ def test_refuses_too_much(tmp_path, monkeypatch):
     bomb = make(tmp_path, *((f"{n}.bin", bytes(6 << 20)) for n in range(9)))
     assert bomb.stat().st_size < 1 << 20
     monkeypatch.setattr(archives, "LARGEST_SIZE", 50 << 20)
-    with pytest.raises(Refused, match="takes 54 MB unpacked; a plugin may take 50 MB"):
+    with pytest.raises(Refused, match="has 54 MB unpacked; the limit for a plugin is 50 MB"):
         unpack(bomb, tmp_path / "out")
     monkeypatch.setattr(archives, "MOST_FILES", 5)
-    with pytest.raises(Refused, match="holds 9 files; a plugin may have 5"):
+    with pytest.raises(Refused, match="contains 9 files; the limit for a plugin is 5"):
         unpack(bomb, tmp_path / "out")
     assert not list((tmp_path / "out").iterdir())
 
@@ -121,7 +122,7 @@ def test_damaged_archives_are_told(tmp_path, damage):
     changed = {"empty": b"", "text": b"hello", "cut": data[:3000], "flip": data[:2000] + b"xxxx" + data[2004:]}
     file.write_bytes(changed[damage])
     (tmp_path / "out").mkdir()
-    with pytest.raises(Refused, match="damaged or no zip"):
+    with pytest.raises(Refused, match="damaged or not a zip"):
         unpack(file, tmp_path / "out")
 
 
@@ -136,16 +137,28 @@ def test_copies_a_folder_without_what_is_hidden(tmp_path):
     assert found == {"a/b.py", "c.py"}
 
 
+@needs_links
 @pytest.mark.parametrize("where", ["a", "sub/a"])
 def test_refuses_a_folder_with_links(tmp_path, where):
     folder = tmp_path / "plug"
     (folder / "sub").mkdir(parents=True)
     (folder / where).symlink_to("/etc/passwd")
     (tmp_path / "out").mkdir()
-    with pytest.raises(Refused, match=f"holds {where}, which is a link"):
+    with pytest.raises(Refused, match=f"contains {where}, which is a link"):
         copy_folder(folder, tmp_path / "out")
     (folder / where).unlink()
     (folder / where).symlink_to("/etc", target_is_directory=True)
-    with pytest.raises(Refused, match=f"holds {where}, which is a link"):
+    with pytest.raises(Refused, match=f"contains {where}, which is a link"):
         copy_folder(folder, tmp_path / "out")
     assert not list((tmp_path / "out").iterdir())
+
+
+def test_an_entry_without_a_name_is_refused(tmp_path):
+    """Found by coverage-guided mutants (tests/faults/guided.py)."""
+    archive = tmp_path / "a.zip"
+    with zipfile.ZipFile(archive, "w") as made:
+        made.writestr("p/__init__.py", "PLUGIN = {}")
+    archive.write_bytes(archive.read_bytes().replace(b"p/__init__.py", b"\0/__init__.py"))
+    (tmp_path / "target").mkdir()
+    with pytest.raises(Refused, match="damaged or not a zip file"):
+        unpack(archive, tmp_path / "target")

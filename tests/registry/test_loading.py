@@ -2,6 +2,7 @@ import json
 import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -91,12 +92,22 @@ def test_the_traceback_of_an_error_is_kept_for_its_author(all_broken):
     assert records["b_rubbish"].traceback == ""
 
 
-def test_an_interrupt_passes_and_leaves_no_mark(dropins, plugin, home):
+def test_a_plugin_that_hangs_and_is_interrupted_is_off_at_the_next_start(dropins, plugin, home):
     (dropins / "stop.py").write_text(plugin("stop", "raise KeyboardInterrupt"))
     with pytest.raises(KeyboardInterrupt):
         load()
-    assert not list((home / "plugins-state" / "starting").iterdir())
     assert "bearing_inspector_dropins.stop" not in sys.modules
+    (record,) = (record for record in load().records if record.origin == "drop-in")
+    assert record.state == "disabled" and "the program ended while loading it" in record.reason
+    assert not list((home / "plugins-state" / "starting").iterdir())
+
+
+def test_on_another_thread_an_interrupt_is_a_failure_like_any(dropins, plugin):
+    (dropins / "stop.py").write_text(plugin("stop", "raise KeyboardInterrupt"))
+    with ThreadPoolExecutor(1) as threads:
+        found = threads.submit(load).result()
+    (record,) = (record for record in found.records if record.origin == "drop-in")
+    assert record.state == "failed" and "KeyboardInterrupt" in record.reason
 
 
 def test_records_tell_all(dropins, plugin):
@@ -190,7 +201,7 @@ def test_unknown_ids_are_named_with_the_known_ones_or_the_plugin_that_brings_the
     with pytest.raises(InputError, match="There is no layer 'things'; "):
         registry.layer("things")
     disable("my-plugin")
-    with pytest.raises(InputError, match="'things' belongs to the plugin 'my-plugin', which is disabled: switched off"):
+    with pytest.raises(InputError, match="'things' belongs to the plugin 'my-plugin', which is disabled: disabled by"):
         load().source("things")
 
 

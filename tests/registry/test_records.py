@@ -12,7 +12,7 @@ def test_finds_specs_by_id_and_kind():
     assert registry.source("here") is SPEC
     with pytest.raises(InputError, match="There is no source 'gone'; known are here"):
         registry.source("gone")
-    with pytest.raises(InputError, match="There is no model 'here'; none is there; see 'plugins list'"):
+    with pytest.raises(InputError, match="There is no model 'here'; there are none"):
         registry.model("here")
     with pytest.raises(InputError, match="There is no exporter"):
         registry.exporter("here")
@@ -48,4 +48,4 @@ def test_what_counts_as_faulty():
         return PluginRecord("p", "drop-in", state, reason).faulty
 
     assert faulty("failed", "x") and faulty("missing", "x") and faulty("incompatible", "x") and faulty("active", "x")
-    assert not faulty("active") and not faulty("disabled", "switched off by the user")
+    assert not faulty("active") and not faulty("disabled", "disabled by the user")

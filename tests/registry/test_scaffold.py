@@ -2,7 +2,9 @@ import pytest
 
 from inspector.api import RunInfo
 from inspector.domain import Frame, InputError, Inspection, Verdict
+from inspector.registry.calling import architectures
 from inspector.registry.installing import install
+from inspector.registry.layer_templates import LAYER_KINDS
 from inspector.registry.loading import load
 from inspector.registry.scaffold import new
 
@@ -64,10 +66,21 @@ def test_the_new_layer_computes_and_can_be_named_by_a_checkpoint(made):
     assert f"{main.__module__}.{main.__name__}" == "bearing_inspector_dropins.my_layer.layers.SqueezeExcitation"
 
 
+@pytest.mark.parametrize("kind", LAYER_KINDS)
+def test_a_new_layer_of_each_kind_trains_in_an_architecture(tmp_path, kind):
+    install(new("layer", "mine", tmp_path, kind))
+    registry = load()
+    spec = registry.layer("mine")
+    assert (spec.kind, bool(spec.about.zh)) == (kind, True)
+    known = architectures(registry, registry.model("yolo11"))
+    (name,) = (one.name for one in known.list() if one.name.endswith("=mine"))
+    known.check(f"yolo11n-seg{name}")
+
+
 def test_what_is_there_is_not_overwritten(tmp_path):
     for kind in ("source", "layer"):
         new(kind, "mine", tmp_path)
-        with pytest.raises(InputError, match="is there already"):
+        with pytest.raises(InputError, match="already exists"):
             new(kind, "mine", tmp_path)
 
 
@@ -90,5 +103,5 @@ def test_refuses_names_that_could_not_work(tmp_path, kind, name, says):
 
 
 def test_the_folder_must_be_there(tmp_path):
-    with pytest.raises(InputError, match="There is no folder"):
+    with pytest.raises(InputError, match="does not exist; create it"):
         new("source", "mine", tmp_path / "none")

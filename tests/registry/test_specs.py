@@ -52,7 +52,9 @@ def test_refuses_a_list_of_something_else(item):
         ("inspector_models", ModelSpec("m", T, print, suffixes=".pt"), "suffixes must be"),
         ("inspector_models", ModelSpec("m", T, print, bundled=["a"]), "bundled must map"),
         ("inspector_models", ModelSpec("m", T, print, train_options=("a",)), "train_options must be"),
-        ("inspector_layers", LayerSpec("l", T, "attention", print), "kind must be one of block"),
+        ("inspector_layers", LayerSpec("l", T, "tail", print), "kind must be one of backbone"),
+        ("inspector_layers", LayerSpec("l", T, "loss", print), "part must be box, class or mask"),
+        ("inspector_layers", LayerSpec("l", T, "block", print, about="a"), "about must be"),
         ("inspector_layers", LayerSpec("l", T, "block", 5), "load must be callable"),
     ],
 )

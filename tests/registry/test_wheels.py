@@ -42,7 +42,7 @@ def test_a_module_that_is_hidden_by_another_is_told(wheel, good, dropins):
         ({"metadata": "Requires-Python: >=4\n"}, "needs Python >=4, this program runs on 3"),
         ({"metadata": "Requires-Dist: no-such-thing-here>=3\n"}, "w needs no-such-thing-here>=3 \\(not installed\\)"),
         ({"change": {"trial_w/part.py": "evil()"}}, "was changed: trial_w/part.py"),
-        ({"change": {"trial_w/more.py": "evil()"}}, "holds trial_w/more.py, which RECORD does not list"),
+        ({"change": {"trial_w/more.py": "evil()"}}, "contains trial_w/more.py, which RECORD does not list"),
         ({"change": {"other-2.0.dist-info/WHEEL": ""}}, "it has 2 dist-info folders"),
         ({"points": ""}, "names 0 plugins"),
         ({"points": "a = trial_w.plug\nb = trial_w.part"}, "names 2 plugins"),

@@ -10,7 +10,8 @@ prepare_torch()
 import torch
 
 from inspector_plugins.timm_backbones import blocks, inspector_layers
-from inspector_plugins.yolo11 import build, checkpoint
+from inspector_plugins.yolo11.architecture import build
+from inspector_plugins.yolo11.checkpoint import checkpoint
 
 
 def test_the_hook_lists_timms_models_without_importing_them():
@@ -18,14 +19,24 @@ def test_the_hook_lists_timms_models_without_importing_them():
     assert spec.kind == "backbone" and "resnet18" in spec.members() and len(spec.members()) > 500
 
 
-@pytest.mark.parametrize("name", ["resnet18", "mobilenetv3_small_100", "convnext_atto"])
-def test_maps_of_stride_8_16_and_32(name):
-    net = blocks.TimmBackbone(name).eval()
-    with torch.no_grad():
-        maps = net(torch.rand(1, 3, 96, 160))
+@pytest.mark.parametrize("name", blocks.TESTED)
+def test_a_tested_backbone_gives_maps_of_three_strides_learns_and_is_saved(name):
+    net = blocks.TimmBackbone(name).train()
+    maps = net(torch.rand(2, 3, 64, 96))
     assert [tuple(one.shape) for one in maps] == [
-        (1, channels, 96 // stride, 160 // stride) for channels, stride in zip(net.channels, (8, 16, 32), strict=True)
+        (2, channels, 64 // stride, 96 // stride) for channels, stride in zip(net.channels, (8, 16, 32), strict=True)
     ]
+    sum(one.square().mean() for one in maps).backward()
+    assert all(torch.isfinite(value.grad).all() for value in net.parameters() if value.grad is not None)
+    assert next(net.parameters()).grad.any()
+    again, x = blocks.TimmBackbone.from_state(net.__getstate__()), torch.rand(1, 3, 32, 64)
+    with torch.no_grad():
+        for mine, other in zip(net.eval()(x), again(x), strict=True):
+            torch.testing.assert_close(mine, other)
+
+
+def test_the_tested_ones_come_first():
+    assert len(blocks.TESTED) >= 15 and tuple(blocks.names()[: len(blocks.TESTED)]) == blocks.TESTED
 
 
 def test_maps_with_channels_last_are_turned():

@@ -1,4 +1,4 @@
-"""Modules whose every parameter and statistic counts."""
+"""Modules in which every parameter and statistic matters."""
 
 import pytest
 

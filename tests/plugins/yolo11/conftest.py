@@ -1,4 +1,4 @@
-"""Checkpoints that are always there: small networks with seeded weights, scaled so that they find things."""
+"""Checkpoints for tests: small networks with seeded weights, scaled so that they detect something."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ NAMES = {0: "裂纹", 1: "磨损", 2: "corrosion"}
 
 @pytest.fixture(scope="session", autouse=True)
 def one_thread():
-    """Small networks gain nothing from threads, and lose much where the machine is busy."""
+    """Small networks gain nothing from threads, and lose much on a busy machine."""
     prepare_torch()
     import torch
 
@@ -21,7 +21,7 @@ def one_thread():
 
 
 def blobs(height: int, width: int, seed: int = 7):
-    """A picture of some twenty blobs along the longer side, (height, width, 3) uint8, always the same."""
+    """An image of some twenty blobs along the longer side, (height, width, 3) uint8, always the same."""
     import cv2
 
     cell = max(height, width) / 20
@@ -93,13 +93,47 @@ def model(checkpoints):
     """``model()``: a fresh yolo11n-seg that a test may change and save."""
     import copy
 
-    from inspector_plugins.yolo11 import checkpoint
+    from inspector_plugins.yolo11.checkpoint import checkpoint
 
     opened = checkpoint.load(checkpoints("yolo11n-seg")).model
     return lambda: copy.deepcopy(opened)
 
 
+SMALL = {
+    "yaml_file": "yolo11n-seg.yaml",
+    "scales": {"n": [1.0, 1.0, 1024]},
+    "scale": "n",
+    "nc": len(NAMES),
+    "backbone": [
+        *([-1, 1, "Conv", [width, 3, 2]] for width in (8, 8, 16, 16, 128)),
+        [-1, 1, "SPPF", [128, 5]],
+        [-1, 1, "C2PSA", [128]],
+    ],
+    "head": [
+        [-1, 1, "nn.Upsample", [None, 2, "nearest"]],
+        [[-1, 3], 1, "Concat", [1]],
+        [-1, 1, "Conv", [16, 1, 1]],
+        [[2, 9, 6], 1, "Segment", ["nc", 32, 16]],
+    ],
+}
+
+
+@pytest.fixture(scope="session")
+def small():
+    """``small()``: a fresh network with every kind of part that yolo11n-seg has and fewer of them, opened sooner."""
+    import copy
+
+    prepare_torch()
+    import torch
+    from ultralytics.nn.tasks import SegmentationModel
+
+    torch.manual_seed(0)
+    built = SegmentationModel(copy.deepcopy(SMALL), verbose=False).eval()
+    built.names = dict(NAMES)
+    return lambda: copy.deepcopy(built)
+
+
 @pytest.fixture(scope="session")
 def picture():
-    """``picture(height, width)``, see :func:`blobs`."""
+    """``image(height, width)``, see :func:`blobs`."""
     return blobs

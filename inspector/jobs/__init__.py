@@ -1,0 +1,1 @@
+"""Jobs from user input: sources, models, options, recipes, resumed runs."""

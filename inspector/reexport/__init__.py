@@ -1,0 +1,1 @@
+"""Exports of earlier inspections from the history."""

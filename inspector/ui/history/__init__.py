@@ -1,0 +1,1 @@
+"""The page History: search, stored inspections, export and purge."""

@@ -1,0 +1,1 @@
+"""The image widget: zoom, pan, masks, boxes and labels."""

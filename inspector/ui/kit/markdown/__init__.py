@@ -1,0 +1,1 @@
+"""Markdown pages in a text widget."""

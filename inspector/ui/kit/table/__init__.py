@@ -1,0 +1,1 @@
+"""A virtual table of any length."""

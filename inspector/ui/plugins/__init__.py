@@ -1,0 +1,1 @@
+"""The page Plugins: install, remove, enable, configure."""

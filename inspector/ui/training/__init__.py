@@ -1,0 +1,1 @@
+"""The page Training: datasets, architectures, runs and trained models."""

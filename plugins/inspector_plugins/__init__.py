@@ -1,0 +1,1 @@
+"""The built-in plugins, imported as ``inspector_plugins``; they use the same API as any other plugin."""

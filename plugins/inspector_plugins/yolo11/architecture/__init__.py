@@ -1,0 +1,1 @@
+"""Architectures: names, construction, cost and self-check."""

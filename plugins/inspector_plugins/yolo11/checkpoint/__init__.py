@@ -1,0 +1,1 @@
+"""Checkpoints: read as data, checked against an allowlist, rebuilt as networks."""

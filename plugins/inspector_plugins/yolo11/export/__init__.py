@@ -1,0 +1,1 @@
+"""Export to ONNX, OpenVINO and TorchScript, and int8 quantization."""

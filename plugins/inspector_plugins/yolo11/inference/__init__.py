@@ -1,0 +1,1 @@
+"""Inference: devices, runtimes, runners, and decoding of the network's output."""

@@ -1,0 +1,1 @@
+"""Training: ultralytics' trainer with checked data, resume and curves."""

@@ -1,0 +1,183 @@
+"""The rules editor: judge() gets the typed limits, and a sentence explains every limit."""
+
+import json
+from tkinter import ttk
+
+import pytest
+from fakes import inside
+
+from inspector.domain import Rules
+from inspector.jobs import recipes
+from inspector.ui.inspect.rules_dialog import edit_rules, sentence
+from inspector.ui.kit import strings
+
+RULES = {
+    "classes": {
+        "wear": {"count": {"warn": 0, "ng": 3}, "area_px": {"warn": 200, "ng": 400}, "score": {"ng": 0.9}},
+        "stain": {},
+        "*": {"length_px": {"ng": 60.5}},
+    }
+}
+
+
+def words(widget):
+    return [plain(label.cget("text")) for label in inside(widget, ttk.Label)]
+
+
+def plain(said):
+    return str(said).replace("\N{NO-BREAK SPACE}", " ")
+
+
+@pytest.fixture
+def done():
+    return []
+
+
+@pytest.fixture
+def dialog(shell, done):
+    made = edit_rules(shell, Rules.from_json(RULES), ("wear", "stain", "pit"), done.append)
+    shell.root.update()
+    return made
+
+
+def choose(dialog, label):
+    item = next(item for item in dialog.list.get_children() if dialog._label_of(item) == label)
+    dialog.list.selection_set(item)
+    dialog.update()
+
+
+def type_in(dialog, measure, step, text):
+    dialog._typed[measure][step].set(text)
+    dialog.update()
+
+
+def names(dialog):
+    return [dialog.list.item(item, "text") for item in dialog.list.get_children()]
+
+
+def test_what_comes_in_goes_out(dialog, done):
+    for label in ("stain", "pit", "*", "wear"):
+        choose(dialog, label)
+    assert names(dialog) == ["● wear", "● stain", "○ pit", "● every other class"]
+    dialog.accept()
+    assert [rules.to_json() for rules in done] == [RULES] and not dialog.winfo_exists()
+
+
+def test_each_limit_is_a_sentence(dialog):
+    said = words(dialog)
+    assert "More than 0 in an image: WARN.  More than 3 in an image: NG." in said
+    assert "A defect larger than 200 px²: WARN.  A defect larger than 400 px²: NG." in said
+    assert "A defect with a confidence above 0.9: NG." in said
+    choose(dialog, "stain")
+    assert "No limits: any number, size and confidence of this class is OK." in words(dialog)
+    choose(dialog, "*")
+    assert "A defect longer than 60.5 px: NG." in words(dialog)
+
+
+def test_typing_gives_a_class_limits_of_its_own(dialog, done):
+    choose(dialog, "pit")
+    type_in(dialog, "count", "ng", "2")
+    assert "● pit" in names(dialog)
+    dialog.accept()
+    assert done[0].to_json()["classes"]["pit"] == {"count": {"ng": 2}}
+
+
+def test_a_class_can_follow_the_others_again(dialog, done):
+    choose(dialog, "wear")
+    dialog._follows.invoke()
+    dialog.update()
+    assert "○ wear" in names(dialog) and dialog._typed["count"]["ng"].get() == ""
+    dialog.accept()
+    assert set(done[0].to_json()["classes"]) == {"stain", "*"}
+
+
+@pytest.mark.parametrize(
+    ("measure", "step", "text", "says"),
+    [
+        ("count", "warn", "4", "wear: Number of defects: The WARN limit must not exceed the NG limit."),
+        ("score", "ng", "1.5", "wear: Confidence: Enter a number from 0 to 1."),
+        ("area_px", "ng", "large", "wear: Area (px²): Enter a number."),
+        ("length_px", "ng", "-1", "wear: Length (px): Enter a number of at least 0."),
+        ("length_px", "ng", "inf", "wear: Length (px): Enter a number of at least 0."),
+        ("length_px", "ng", "nan", "wear: Length (px): Enter a number of at least 0."),
+    ],
+)
+def test_what_is_wrong_is_said_and_cannot_be_used(dialog, done, measure, step, text, says):
+    type_in(dialog, measure, step, text)
+    assert dialog.problem() == says and f"✕ {says}" in words(dialog)
+    assert dialog._accept_button.instate(["disabled"]) and dialog._save_button.instate(["disabled"])
+    dialog.accept()
+    assert done == [] and dialog.winfo_exists()
+    choose(dialog, "pit")
+    assert dialog._accept_button.instate(["disabled"])
+
+
+def test_a_comma_is_a_decimal_point(dialog, done):
+    type_in(dialog, "score", "ng", "0,8")
+    dialog.accept()
+    assert done[0].to_json()["classes"]["wear"]["score"] == {"ng": 0.8}
+
+
+def test_without_rules_any_defect_is_ng(shell, done):
+    dialog = edit_rules(shell, None, ("wear",), done.append)
+    shell.root.update()
+    assert all(field.instate(["disabled"]) for field in dialog._fields)
+    dialog.accept()
+    assert done == [None]
+
+
+def test_from_no_rules_to_some(shell, done):
+    dialog = edit_rules(shell, None, (), done.append)
+    shell.root.update()
+    limits = next(each for each in inside(dialog, ttk.Radiobutton) if each.cget("text") == "Use limits")
+    limits.invoke()
+    type_in(dialog, "area_px", "ng", "100")
+    dialog.accept()
+    assert done[0].to_json() == {"classes": {"*": {"area_px": {"ng": 100}}}}
+
+
+def test_a_class_that_the_model_does_not_know_is_marked(shell, done):
+    dialog = edit_rules(shell, Rules.from_json({"classes": {"waer": {}}}), ("wear",), done.append)
+    shell.root.update()
+    assert "✕ waer (not of this model)" in names(dialog) and "does not have" in dialog.problem()
+    choose(dialog, "waer")
+    dialog._follows.invoke()
+    dialog.update()
+    assert dialog.problem() == ""
+
+
+def test_escape_changes_nothing(dialog, done, shell):
+    dialog.event_generate("<Escape>")
+    shell.root.update()
+    assert done == [] and not dialog.winfo_exists()
+
+
+def test_files(dialog, shell, tmp_path, done):
+    file = tmp_path / "规则.json"
+    dialog.save(file)
+    named = {"name": file.stem, **RULES}
+    assert json.loads(file.read_text("utf-8")) == named and recipes.read_rules(file).to_json() == named
+    assert dialog.rules().name == file.stem  # until a limit is changed
+    assert shell.said == [("good", "The rules were saved as 规则.json.")]
+    other = {"classes": {"pit": {"count": {"ng": 1}}}}
+    file.write_text(json.dumps(other))
+    dialog.load(file)
+    dialog.update()
+    assert dialog.rules().to_json() == {"name": "规则", **other}
+    file.write_text('{"classes": {"pit": {"weight": {"ng": 1}}}}')
+    dialog.load(file)
+    assert (
+        any("unknown measure" in text for text in words(dialog))
+        and dialog.rules().to_json()["classes"] == other["classes"]
+    )
+
+
+def test_a_file_that_cannot_be_written_is_told(dialog, tmp_path):
+    dialog.save(tmp_path / "nowhere" / "x.json")
+    assert any(text.startswith("✕ ") and "x.json" in text for text in words(dialog))
+
+
+def test_sentences_in_chinese():
+    strings.set_language("zh")
+    said, wrong = sentence("count", {"warn": "", "ng": "3"})
+    assert plain(said) == "一张图片中超过 3 个：NG。" and not wrong
