@@ -18,6 +18,7 @@ from PIL import ImageTk
 
 from inspector.domain import Detection, Frame, Inspection
 from inspector.ui.kit import theme
+from inspector.ui.kit.idle_call import IdleCall
 from inspector.ui.kit.image_view import compositor
 from inspector.ui.kit.image_view.compositor import VIEWS, ImagePyramid, RenderOptions, View
 from inspector.ui.kit.image_view.overlay_label import OverlayLabel
@@ -63,7 +64,7 @@ class ImageView(ttk.Frame):
         self._title = ""
         self._window: Size = theme.px(480), theme.px(320)
         self._dirty = self._busy = self._refining = False
-        self._waiting: str | None = None
+        self._drawing = IdleCall(self, self._draw_now)
         self._pointer: Point | None = None
         self._pressed: Point | None = None
         self._dragged = False
@@ -225,11 +226,9 @@ class ImageView(ttk.Frame):
     def _changed(self) -> None:
         """Draw soon; what changes until then is drawn with it."""
         self._dirty = True
-        if self._waiting is None:
-            self._waiting = self.after_idle(self._draw_now)
+        self._drawing.request()
 
     def _draw_now(self) -> None:
-        self._waiting = None
         if not self._dirty or self._busy or not self.canvas.winfo_viewable():
             return
         self._dirty = False
@@ -443,11 +442,6 @@ class ImageView(ttk.Frame):
         anchor = ("s" if y > self._window[1] / 2 else "n") + ("e" if x > self._window[0] / 2 else "w")
         x, y = x + (away if "w" in anchor else -away), y + (away if "n" in anchor else -away)
         self._about.show(text, x, y, anchor, self._window[0])
-
-    def destroy(self) -> None:
-        if self._waiting is not None:
-            self.after_cancel(self._waiting)
-        super().destroy()
 
 
 def _draw(
