@@ -80,9 +80,10 @@ class ImageView(ttk.Frame):
         )
         self.canvas.pack(fill="both", expand=True)
         self._image = self.canvas.create_image(self._ring, self._ring, anchor="nw")
-        self._font, self._fitter = tkfont.Font(self, font=theme.font("title")), FontFitter(self)
-        self._largest = abs(int(str(tkfont.nametofont(theme.font("title"), self)["size"])))
-        self._text = self.canvas.create_text(0, 0, fill="#C9CED6", font=self._font, justify="center")
+        self._fitter = FontFitter(self)
+        title = tkfont.nametofont(theme.font("title"), self)
+        self._family, self._largest = str(title["family"]), abs(int(str(title["size"])))
+        self._text = self.canvas.create_text(0, 0, fill="#C9CED6", justify="center")
         self._file, self._hints, self._about = (OverlayLabel(self.canvas) for _ in range(3))
         self._sides = OverlayLabel(self.canvas), OverlayLabel(self.canvas)
         self._bind_events()
@@ -294,9 +295,9 @@ class ImageView(ttk.Frame):
         self.canvas.itemconfigure(self._text, state="normal" if empty else "hidden", width=max(1, widest))
         if empty:
             words = str(self.canvas.itemcget(self._text, "text"))  # type: ignore[no-untyped-call]
-            family = self._font["family"]
             room = max(20, widest), max(20, height - 2 * theme.px(8))
-            self._font.configure(size=-self._fitter.size(words, *room, self._largest, family=family, bold=True))
+            pixels = self._fitter.size(words, *room, self._largest, family=self._family, bold=True)
+            self.canvas.itemconfigure(self._text, font=self._fitter.font(self._family, pixels, bold=True))
         self._file.show("" if empty else self._title, margin, margin, "nw", widest)
         percent = f"{_percent(self.zoom)} %"
         hints = tr("Wheel zooms · drag moves · F fits · 1 full size · M masks")
