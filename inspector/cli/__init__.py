@@ -29,6 +29,7 @@ COMMANDS = {
     "convert": "convert labels from labelme, CVAT or Roboflow into a dataset",
     "synthesize": "render a dataset of synthetic bearings",
     "calibrate": "find the size of a pixel in millimetres",
+    "rules": "list the templates of rules, explain a rule file",
     "plugins": "list, check, install, remove, enable, disable and create plugins",
     "history": "search, show, export and purge earlier inspections",
     "cameras": "list the cameras of this computer",

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from inspector import __version__
-from inspector.domain import Calibration, InputError, Job, ModelInfo, RecipeInfo, Rules, message, quote
+from inspector.domain import TEMPLATES, Calibration, InputError, Job, ModelInfo, RecipeInfo, Rules, message, quote
 from inspector.system.paths import read_json, write_text
 
 SUFFIX = ".bearing"
@@ -114,9 +114,15 @@ def save(path: Path, job: Job, model: ModelInfo | None, name: str = "") -> Recip
 def read_rules(path: Path) -> Rules:
     """Read rules from a JSON file; the name of a rule set is by default the file name.
 
+    Args:
+        path: the file, or the id of a template of which there is no file.
+
     Raises:
         InputError: the file cannot be read, or its content is wrong.
     """
+    template = TEMPLATES.get(str(path))
+    if template is not None and not path.exists():
+        return Rules.from_json(template.rules_json())
     rules = Rules.from_json(_read_json(path, message("rules file")))
     return rules if rules.name else replace(rules, name=path.stem)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from tkinter import filedialog, ttk
 from typing import Any
 
+from inspector import i18n
 from inspector.domain import MEASURES, InputError, Rules, rules_sha256
 from inspector.jobs import recipes
 from inspector.ui.kit import dialogs, strings, theme
@@ -274,9 +275,10 @@ class RulesDialog(tk.Toplevel):
                 pair = {step: _number(text) for step, text in held.items() if text}
                 if pair:
                     document[label][measure] = pair
-        rules = Rules.from_json({"classes": document})
+        further = {} if self._loaded is None else self._loaded.to_json()  # e.g. rules for regions
+        rules = Rules.from_json({**further, "version": 2, "classes": document})
         same = self._loaded is not None and rules_sha256(self._loaded) == rules_sha256(rules)
-        return replace(rules, name=self._loaded.name) if self._loaded is not None and same else rules
+        return rules if same else replace(rules, name="")
 
     def accept(self) -> None:
         """Pass the rules to ``done`` and close; do nothing if they are invalid."""
@@ -323,13 +325,8 @@ class RulesDialog(tk.Toplevel):
 
 
 def measure_name(measure: str) -> str:
-    names = {
-        "count": tr("Number of defects"),
-        "area_px": tr("Area (px²)"),
-        "length_px": tr("Length (px)"),
-        "score": tr("Confidence"),
-    }
-    return names[measure]
+    name = i18n.measure_name(measure, strings.language())
+    return name[0].upper() + name[1:]
 
 
 def sentence(measure: str, held: Mapping[str, str]) -> tuple[str, bool]:
@@ -346,7 +343,10 @@ def sentence(measure: str, held: Mapping[str, str]) -> tuple[str, bool]:
             return f"✕ {tr('Enter a number of at least {low}.', low=0)}", True
         if measure == "score" and numbers[step] > 1:
             return f"✕ {tr('Enter a number from {low} to {high}.', low=0, high=1)}", True
-    if len(numbers) == 2 and numbers["warn"] > numbers["ng"]:
+    minimum = MEASURES[measure].minimum
+    if len(numbers) == 2 and minimum and numbers["warn"] < numbers["ng"]:
+        return f"✕ {tr('The WARN limit must not be below the NG limit.')}", True
+    if len(numbers) == 2 and not minimum and numbers["warn"] > numbers["ng"]:
         return f"✕ {tr('The WARN limit must not exceed the NG limit.')}", True
     sentences = [
         _meaning(measure, f"{numbers[step]:.15g}", word)
@@ -364,7 +364,12 @@ def _meaning(measure: str, limit: str, verdict: str) -> str:
         return tr("A defect larger than {limit} px²: {verdict}.", limit=limit, verdict=verdict)
     if measure == "length_px":
         return tr("A defect longer than {limit} px: {verdict}.", limit=limit, verdict=verdict)
-    return tr("A defect with a confidence above {limit}: {verdict}.", limit=limit, verdict=verdict)
+    if measure == "score":
+        return tr("A defect with a confidence above {limit}: {verdict}.", limit=limit, verdict=verdict)
+    name = measure_name(measure)
+    if MEASURES[measure].minimum:
+        return tr("{measure} below {limit}: {verdict}.", measure=name, limit=limit, verdict=verdict)
+    return tr("{measure} above {limit}: {verdict}.", measure=name, limit=limit, verdict=verdict)
 
 
 def _number(text: str) -> int | float:

@@ -94,7 +94,7 @@ def test_a_class_can_follow_the_others_again(dialog, done):
 @pytest.mark.parametrize(
     ("measure", "step", "text", "says"),
     [
-        ("count", "warn", "4", "wear: Number of defects: The WARN limit must not exceed the NG limit."),
+        ("count", "warn", "4", "wear: Count: The WARN limit must not exceed the NG limit."),
         ("score", "ng", "1.5", "wear: Confidence: Enter a number from 0 to 1."),
         ("area_px", "ng", "large", "wear: Area (px²): Enter a number."),
         ("length_px", "ng", "-1", "wear: Length (px): Enter a number of at least 0."),
