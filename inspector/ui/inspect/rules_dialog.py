@@ -237,7 +237,7 @@ class RulesDialog(tk.Toplevel):
         self._refresh()
 
     def _unnamed(self) -> str:
-        """What becomes of a defect of a class without limits."""
+        """The consequence of a defect of a class without limits."""
         verdict = self._loaded.unnamed if self._loaded is not None else "ng"
         if verdict == "warn":
             return tr("No limits: such a defect is WARN")
