@@ -46,16 +46,16 @@ def session(work: Path, **commands: list[str]) -> dict:
 
 
 def test_nothing_reaches_for_a_network(tmp_path):
-    pictures, output = str(tmp_path / "set"), tmp_path / "out"
+    images, output = str(tmp_path / "set"), tmp_path / "out"
     told = session(
         tmp_path,
         plugins=["plugins", "list"],
-        synthesize=["synthesize", pictures, "--count", "3", "--size", "160"],
+        synthesize=["synthesize", images, "--count", "3", "--size", "160"],
         inspect=[
-            *("inspect", f"{pictures}/images/*/*.*", "--device", "cpu", "--output", str(output)),
+            *("inspect", f"{images}/images/*/*.*", "--device", "cpu", "--output", str(output)),
             *("--export", "images,video,coco,yolo,labelme,xlsx,jsonl,csv"),
         ],
-        torch=["inspect", f"{pictures}/images/*/*.*", "--runtime", "torch", "--output", str(tmp_path / "torch")],
+        torch=["inspect", f"{images}/images/*/*.*", "--runtime", "torch", "--output", str(tmp_path / "torch")],
         doctor=["doctor"],
         history=["history", "search"],
         cameras=["cameras"],

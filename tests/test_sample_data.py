@@ -15,7 +15,7 @@ EXPECTED = json.loads((SAMPLES / "expected.json").read_text("utf-8"))
 def test_the_samples_are_small_and_complete():
     assert sum(path.stat().st_size for path in SAMPLES.iterdir() if path.is_file()) < 10_000_000
     assert set(EXPECTED["pictures"]) == {path.name for path in SAMPLES.glob("*.jpg")}
-    painted = [bool(picture["painted"]) for picture in EXPECTED["pictures"].values()]
+    painted = [bool(image["painted"]) for image in EXPECTED["pictures"].values()]
     assert painted.count(False) >= 3 and painted.count(True) >= 5
 
 
@@ -32,11 +32,11 @@ def records(tmp_path_factory):
 
 def test_the_bundled_model_says_what_is_expected(records):
     verdicts = {record["name"]: record["verdict"] for record in records if record["seconds"] is None}
-    assert verdicts == {name: picture["verdict"] for name, picture in EXPECTED["pictures"].items()}
+    assert verdicts == {name: image["verdict"] for name, image in EXPECTED["pictures"].items()}
 
 
 def test_most_verdicts_are_right():
-    right = Counter((bool(picture["painted"]), picture["verdict"] == "NG") for picture in EXPECTED["pictures"].values())
+    right = Counter((bool(image["painted"]), image["verdict"] == "NG") for image in EXPECTED["pictures"].values())
     assert right[False, True] <= 1
     assert right[True, False] <= 1
 

@@ -64,20 +64,20 @@ def runs(sizes: list[int], folder: Path) -> Iterator[Point]:
     alone: dict[str, Point] = {}
     for size in (1, 1, *sizes):  # the first of all fills the caches
         make_video(folder / "long.mp4", size)
-        pictures = folder / f"pictures-{size}"
-        pictures.mkdir(exist_ok=True)
+        images = folder / f"pictures-{size}"
+        images.mkdir(exist_ok=True)
         for number in range(size):
-            shutil.copy(samples[number % len(samples)], pictures / f"{number}.jpg")
+            shutil.copy(samples[number % len(samples)], images / f"{number}.jpg")
         for point in (
             inspected("frames of a video", size, "video_files", folder / "long.mp4", folder),
-            inspected("pictures of a folder", size, "image_files", pictures, folder),
+            inspected("pictures of a folder", size, "image_files", images, folder),
         ):
             if size == 1:
                 alone[point.kind] = point
             else:
                 rest = alone[point.kind]
                 yield Point(point.kind, size - 1, point.seconds - rest.seconds, point.work - rest.work)
-        shutil.rmtree(pictures)
+        shutil.rmtree(images)
 
 
 def inspected(kind: str, size: int, source: str, path: Path, folder: Path) -> Point:

@@ -60,7 +60,7 @@ def difference(detections, result) -> Difference:
     return found
 
 
-def main(weights: Path, pictures: list[Path]) -> int:
+def main(weights: Path, images: list[Path]) -> int:
     from inspector.api import prepare_torch, read_image
 
     prepare_torch()
@@ -72,7 +72,7 @@ def main(weights: Path, pictures: list[Path]) -> int:
     failures = 0
     for confidence, iou in THRESHOLDS:
         found, ours, theirs = [], 0.0, 0.0
-        for path in pictures:
+        for path in images:
             image = read_image(path)[0]
             start = time.perf_counter()
             detections = model.predict([image], confidence, iou)[0]
@@ -84,7 +84,7 @@ def main(weights: Path, pictures: list[Path]) -> int:
                 print(f"{path.name}: {found[-1]}")
                 failures += 1
         print(
-            f"conf {confidence} iou {iou}: {len(found)} pictures, {sum(f.theirs for f in found)} detections, "
+            f"conf {confidence} iou {iou}: {len(found)} images, {sum(f.theirs for f in found)} detections, "
             f"{sum(f.matched for f in found)} matched; box {max(f.box for f in found):.2g} px, "
             f"score {max(f.score for f in found):.2g}, mask IoU {min(f.mask for f in found):.6f}; "
             f"ms a picture: ours {ours / len(found) * 1e3:.0f}, ultralytics {theirs / len(found) * 1e3:.0f}"

@@ -41,8 +41,8 @@ def defect(label: str, score: float, side: int | None) -> Detection:
 def inspection(number: int, name: str, found=(), ms: float = 10.0, minute: int | None = None, **frame) -> Inspection:
     when = datetime(2026, 11, 22, 8, tzinfo=UTC) + timedelta(minutes=number if minute is None else minute)
     frame = {"path": f"/data/{name}"} | frame
-    picture = Frame(IMAGE, frame.pop("index", 0), name, **frame)
-    return Inspection(picture, tuple(found), judge(found), MODEL, Timings(1, 2, ms), number, time=when.isoformat())
+    image = Frame(IMAGE, frame.pop("index", 0), name, **frame)
+    return Inspection(image, tuple(found), judge(found), MODEL, Timings(1, 2, ms), number, time=when.isoformat())
 
 
 @pytest.fixture

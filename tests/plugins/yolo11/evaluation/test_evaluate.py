@@ -262,8 +262,8 @@ def test_other_classes_are_refused(evaluate, changed, names, complaint):
 
 
 def test_what_cannot_be_used_is_told_and_the_rest_measured(evaluate, changed):
-    pictures, labels = changed.parent / "images" / "val", changed.parent / "labels" / "val"
-    (pictures / "图1.jpg").write_bytes(b"no picture")
+    images, labels = changed.parent / "images" / "val", changed.parent / "labels" / "val"
+    (images / "图1.jpg").write_bytes(b"no picture")
     (labels / "图2.txt").write_text("9 0.1 0.1 0.5 0.1 0.5 0.5", "utf-8")
     label = labels / "图3.txt"
     label.write_text("0 0.1 0.1 0.2 0.2 0.3 0.3\n" + label.read_text("utf-8"), "utf-8")
