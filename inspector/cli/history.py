@@ -15,8 +15,10 @@ from typing import Any
 from inspector import cli, i18n, registry
 from inspector.api import Scope
 from inspector.cli import console
-from inspector.domain import InputError, quote, spreadsheet_text
+from inspector.cli.rejudge import user
+from inspector.domain import InputError, Reason, quote, spreadsheet_text
 from inspector.history import History, Query
+from inspector.history.judgements import Judgements
 from inspector.history.periods import to_local_time
 from inspector.jobs.build import default_output
 from inspector.jobs.options import plugin_options, saved_options
@@ -37,7 +39,7 @@ _CSV_COLUMNS = (
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the sub-commands."""
-    commands = parser.add_subparsers(dest="action", required=True, metavar="search|show|export|purge")
+    commands = parser.add_subparsers(dest="action", required=True, metavar="search|show|export|purge|exclude|include")
     search = commands.add_parser("search", help="list inspections, newest first")
     _add_filters(search)
     search.add_argument("--limit", type=int, default=50, help="maximum number to list (default 50)")
@@ -52,13 +54,26 @@ def configure(parser: argparse.ArgumentParser) -> None:
     purge = commands.add_parser("purge", help="delete old inspections permanently")
     purge.add_argument("--before", required=True, metavar="DATE", help="delete inspections older than this")
     purge.add_argument("--yes", action="store_true", help="delete; without this flag only the number is shown")
-    for command in (search, show, export, purge):
+    exclude = commands.add_parser("exclude", help="leave a run out of statistics")
+    exclude.add_argument("--reason", default="", metavar="TEXT", help="recorded with the run")
+    exclude.add_argument("--operator", default="", metavar="NAME", help="who does (default: the user of this computer)")
+    include = commands.add_parser("include", help="count a run in statistics again")
+    for command in (exclude, include):
+        command.add_argument("id", type=int, metavar="RUN", help="id of a run")
+    for command in (search, show, export, purge, exclude, include):
         command.add_argument("--json", action="store_true", help="print one JSON document")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Carry out the chosen sub-command; returns the exit code."""
-    actions = {"search": _search, "show": _show, "export": _export, "purge": _purge}
+    actions = {
+        "search": _search,
+        "show": _show,
+        "export": _export,
+        "purge": _purge,
+        "exclude": _exclude,
+        "include": _include,
+    }
     return actions[arguments.action](arguments) or cli.DONE
 
 
@@ -146,6 +161,9 @@ def _show(arguments: argparse.Namespace) -> None:
         events, part = history.events(record["run"]), history.part_of(arguments.id)
     record |= {"events": [asdict(event) for event in events]}
     record["part_record"] = None if part is None else part.record()
+    with Judgements() as judgements:
+        record["judgements"] = judgements.of_inspection(arguments.id)
+        record["excluded"] = judgements.excluded(record["run"])
     if arguments.json:
         console.emit(record)
         return
@@ -162,6 +180,7 @@ def _show(arguments: argparse.Namespace) -> None:
         "Reasons": "; ".join(reasons) or None,
         "Part": None if part is None else f"{part.id}, view {record['part']['view']}",
         "Part verdict": None if part is None else "; ".join((part.verdict.status, *i18n.part_reasons(part, "en"))),
+        "Statistics": None if record["excluded"] is None else _left_out(record["excluded"]),
         "Lot": record["lot"],
         "Operator": record["operator"],
         "Station": record["station"],
@@ -182,6 +201,21 @@ def _show(arguments: argparse.Namespace) -> None:
             ("Event of the run", "Until", "What", "Message"),
             [(_local(e.time), _local(e.until) if e.until else "", e.kind, e.message) for e in events],
         )
+    if record["judgements"]:
+        console.print_line()
+        console.table(
+            ("Judged again", "By", "Rules", "Verdict", "Reasons"),
+            [
+                (
+                    _local(each["time"]),
+                    each["by"] or "",
+                    f"{each['rules']} #{each['rules_sha256'][:8]}",
+                    each["verdict"],
+                    "; ".join(i18n.reason_text(Reason(**reason), "en") for reason in each["reasons"]),
+                )
+                for each in record["judgements"]
+            ],
+        )
     if record["detections"]:
         console.print_line()
         console.table(
@@ -197,6 +231,11 @@ def _show(arguments: argparse.Namespace) -> None:
                 for d in record["detections"]
             ],
         )
+
+
+def _left_out(excluded: dict[str, str]) -> str:
+    reason = f": {excluded['reason']}" if excluded["reason"] else ""
+    return f"left out on {_local(excluded['time'])} by {excluded['by'] or 'unknown'}{reason}"
 
 
 def _export(arguments: argparse.Namespace) -> int:
@@ -344,6 +383,26 @@ def _purge(arguments: argparse.Namespace) -> None:
         console.print_line(
             f"Inspections older than {_local(before.isoformat())}: {count}. To delete them permanently, add --yes."
         )
+
+
+def _exclude(arguments: argparse.Namespace) -> None:
+    person = arguments.operator.strip() or user()
+    with Judgements() as judgements:
+        judgements.exclude(arguments.id, person, arguments.reason.strip())
+        excluded = judgements.excluded(arguments.id)
+    if arguments.json:
+        console.emit({"run": arguments.id, "excluded": excluded})
+    else:
+        console.print_line(f"Run {arguments.id} is left out of statistics; its results are kept.")
+
+
+def _include(arguments: argparse.Namespace) -> None:
+    with Judgements() as judgements:
+        judgements.include(arguments.id)
+    if arguments.json:
+        console.emit({"run": arguments.id, "excluded": None})
+    else:
+        console.print_line(f"Run {arguments.id} counts in statistics.")
 
 
 def _local(time: str) -> str:
