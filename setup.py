@@ -61,7 +61,7 @@ BUILT_IN = [
 setup(
     name="bearing-inspector",
     version=version,
-    description="Finds defects on bearings, offline: YOLO11-seg, pictures, videos and cameras, Excel reports",
+    description="Finds defects on bearings, offline: YOLO11-seg, images, videos and cameras, Excel reports",
     license="AGPL-3.0-or-later",
     python_requires=">=3.11",
     packages=packages("inspector", "inspector") + packages("plugins/inspector_plugins", "inspector_plugins"),

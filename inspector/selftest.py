@@ -144,15 +144,13 @@ def _inspection() -> str:
     runtime = json.loads((output / "run.json").read_text("utf-8"))["model"]["runtime"]
     if not runtime.startswith("openvino"):
         raise Fault(f"the model ran with {runtime}, not with OpenVINO; {paths.logs_folder()} tells why")
-    return (
-        f"{found} defects in {len(document['inspections'])} pictures; {len(exporters)} exporters, {len(written)} files"
-    )
+    return f"{found} defects in {len(document['inspections'])} images; {len(exporters)} exporters, {len(written)} files"
 
 
 def _torch() -> str:
     """Inspect with torch instead of OpenVINO."""
-    picture = next(file for file in sorted(_samples().iterdir()) if file.suffix == ".jpg")
-    words = ["inspect", picture, "--output", paths.data_folder() / "torch", "--export", "none", "--runtime", "torch"]
+    image = next(file for file in sorted(_samples().iterdir()) if file.suffix == ".jpg")
+    words = ["inspect", image, "--output", paths.data_folder() / "torch", "--export", "none", "--runtime", "torch"]
     document = _answer(*words)
     return f"{len(document['inspections'][0]['detections'])} defects"
 
@@ -160,7 +158,7 @@ def _torch() -> str:
 def _samples() -> Path:
     place = paths.sample_data()
     if place is None:
-        raise Fault("the sample pictures did not come along")
+        raise Fault("the sample images did not come along")
     return place
 
 

@@ -197,7 +197,7 @@ class Eyes:
         return next((w for w in self.widgets() if w.path.endswith("tk_filedialog.contents.f2.ent")), None)
 
     def shot(self, file: Path) -> None:
-        """A picture of the screen."""
+        """An image of the screen."""
         subprocess.run(["import", "-window", "root", str(file)], check=True)
 
 

@@ -1,6 +1,6 @@
-"""Pictures of the real window, on a virtual screen: those of the manual, or all pages to be looked at.
+"""Images of the real window, on a virtual screen: those of the manual, or all pages to be looked at.
 
-    .venv/bin/python packaging/screenshots.py            # assets/manual/pictures and docs, in both languages
+    .venv/bin/python packaging/screenshots.py            # assets/manual/images and docs, in both languages
     .venv/bin/python packaging/screenshots.py FOLDER     # every page, languages, themes, 1x, 2x, large text
     .venv/bin/python packaging/screenshots.py FOLDER --only zh-light-1x --scenes training
 
@@ -38,7 +38,7 @@ TEMPLATE, HOME = WORK / "template", WORK / "home"
 DATA = WORK / "my-data" / "data.yaml"
 SCREENS = {"1x": ("1366x768x24", 96), "2x": ("2732x1536x24", 192), "large": ("1366x768x24", 96)}  # large: text 200 %
 LANGUAGES, THEMES = ("zh", "en"), ("light", "dark")
-LARGEST = 150_000  # bytes of a picture of the manual
+LARGEST = 150_000  # bytes of an image of the manual
 MANUAL = (
     "start", "run", "rules", "camera", "operator", "history", "export", "statistics", "install", "data",
     "architecture", "training", "models",
@@ -62,7 +62,7 @@ PLUGIN = {
 
 
 def prepare() -> None:
-    """Make what the window shows: pictures, a history of some weeks, a data set and a training."""
+    """Make what the window shows: images, a history of some weeks, a data set and a training."""
     if TEMPLATE.exists():
         return
     shutil.rmtree(WORK, ignore_errors=True)
@@ -146,11 +146,11 @@ def screen(size: str, dpi: int) -> Iterator[str]:
 
 
 class Driver:
-    """Drives the window as a person would, and takes pictures of it.
+    """Drives the window as a person would, and takes images of it.
 
     Args:
         text: size of the text in percent.
-        keep: called with a name and the picture.
+        keep: called with a name and the image.
     """
 
     def __init__(self, language: str, theme: str, text: int, keep: Callable[[str, Image.Image], object]) -> None:
@@ -204,14 +204,14 @@ class Driver:
         self.wait(lambda: time.monotonic() > end)
 
     def take(self, name: str, window: Any = None) -> None:
-        """A picture of the screen, or of one window on it."""
+        """An image of the screen, or of one window on it."""
         self.root.event_generate("<Motion>", warp=True, x=self.root.winfo_width() - 1, y=self.root.winfo_height() - 1)
         self.settle()
-        picture = ImageGrab.grab(xdisplay=os.environ["DISPLAY"])
+        image = ImageGrab.grab(xdisplay=os.environ["DISPLAY"])
         if window is not None:
             x, y = window.winfo_rootx(), window.winfo_rooty()
-            picture = picture.crop((x, y, x + window.winfo_width(), y + window.winfo_height()))
-        self._keep(name, picture)
+            image = image.crop((x, y, x + window.winfo_width(), y + window.winfo_height()))
+        self._keep(name, image)
 
     def quiet(self) -> None:
         """Take the messages away."""
@@ -377,7 +377,7 @@ def child(look: str, scenes: list[str], folder: Path) -> None:
     """In a process of its own: take the scenes in one look, such as ``zh-light-1x``."""
     language, theme, size = look.split("-")
     text = 200 if size == "large" else 100
-    driver = Driver(language, theme, text, lambda name, picture: picture.save(folder / f"{name}-{look}.png"))
+    driver = Driver(language, theme, text, lambda name, image: image.save(folder / f"{name}-{look}.png"))
     driver.open()
     for scene in scenes:
         SCENES[scene](driver)
@@ -399,12 +399,12 @@ def photograph(look: str, scenes: Sequence[str], folder: Path) -> None:
 
 
 def publish(taken: Path, file: Path) -> None:
-    """A picture as small as a manual wants it."""
+    """An image as small as a manual wants it."""
     with Image.open(taken) as opened:
-        picture = opened.convert("RGB")
+        image = opened.convert("RGB")
     for share in (1, 0.75, 0.6):
-        size = round(picture.width * share), round(picture.height * share)
-        smaller = picture if share == 1 else picture.resize(size, Image.Resampling.LANCZOS)
+        size = round(image.width * share), round(image.height * share)
+        smaller = image if share == 1 else image.resize(size, Image.Resampling.LANCZOS)
         for method in (Image.Quantize.MEDIANCUT, Image.Quantize.FASTOCTREE):
             smaller.quantize(256, method, kmeans=2).save(file, optimize=True)
             if file.stat().st_size < LARGEST:
@@ -413,8 +413,8 @@ def publish(taken: Path, file: Path) -> None:
 
 
 def make_manual() -> None:
-    """The pictures of the manual and of README."""
-    taken, place = WORK / "taken", ROOT / "assets" / "manual" / "pictures"
+    """The images of the manual and of README."""
+    taken, place = WORK / "taken", ROOT / "assets" / "manual" / "images"
     for language in LANGUAGES:
         photograph(f"{language}-light-1x", list(SCENES), taken)
         for name in MANUAL:

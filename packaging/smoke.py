@@ -7,7 +7,7 @@
 On Windows the scenes with clicks are left out: ``--only selftest,commands,plugins,models,portable``.
 
 The program lies in a folder with a Chinese name and blanks that it may not write to, the person's folder has such a
-name too, there is no network, and every window is real. The log goes to stdout and, with the pictures, into
+name too, there is no network, and every window is real. The log goes to stdout and, with the images, into
 ``build/smoke``.
 """
 
@@ -47,7 +47,7 @@ def main() -> int:
     parser.add_argument("--fast", action="store_true", help="the self-test alone")
     parser.add_argument("--only", default=",".join(SCENES), metavar="LIST", help=f"of {', '.join(SCENES)}")
     parser.add_argument("--work", type=Path, default=ROOT / "build" / "烟 测试", help="a folder that is emptied first")
-    parser.add_argument("--out", type=Path, default=ROOT / "build" / "smoke", help="for the log and the pictures")
+    parser.add_argument("--out", type=Path, default=ROOT / "build" / "smoke", help="for the log and the images")
     parser.add_argument("--program", type=Path, default=BUILT, help="the folder of the built program")
     given = parser.parse_args()
     if not given.program.is_dir():

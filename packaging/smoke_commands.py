@@ -81,19 +81,19 @@ def commands(smoke: Smoke) -> str:
     hot = _hot_folder(smoke, next(samples.glob("*.jpg")))
     smoke.run("history", "search", "--json")
     smoke.run("history", "export", "--output", smoke.work / "历史 1", "--export", "csv")
-    return f"{len(document['inspections'])} pictures, {found} defects; a video; a hot folder ({hot}); history"
+    return f"{len(document['inspections'])} images, {found} defects; a video; a hot folder ({hot}); history"
 
 
-def _hot_folder(smoke: Smoke, picture: Path) -> str:
-    """A hot folder at work: a picture that arrives is inspected, and Ctrl+C (on Windows Ctrl+Break) ends it."""
+def _hot_folder(smoke: Smoke, image: Path) -> str:
+    """A hot folder at work: an image that arrives is inspected, and Ctrl+C (on Windows Ctrl+Break) ends it."""
     folder, output = smoke.work / "热 文件夹", smoke.work / "结果 热"
     folder.mkdir()
     words = ["inspect", "--source", "hot_folder", "-o", f"folder={folder}", "--output", output, "--export", "jsonl"]
     before = smoke.inspections()
     process = smoke.open(*words)
     until(lambda: (output / "run.json").exists(), "the run over the hot folder")
-    shutil.copy(picture, folder / "新.jpg")
-    until(lambda: smoke.inspections() > before, "the picture in the hot folder")
+    shutil.copy(image, folder / "新.jpg")
+    until(lambda: smoke.inspections() > before, "the image in the hot folder")
     process.send_signal(signal.CTRL_BREAK_EVENT if sys.platform == "win32" else signal.SIGINT)
     code = process.wait(120)
     if code != 130:
@@ -120,8 +120,8 @@ def plugins(smoke: Smoke) -> str:
         smoke.run("plugins", "check", path)
         smoke.run("plugins", "install", path)
         output = smoke.work / f"结果 {kind}"
-        picture = next((smoke.folder / "_internal" / "sample_data").glob("*.jpg"))
-        smoke.run("inspect", picture, "--export", f"count_{kind}", "--output", output)
+        image = next((smoke.folder / "_internal" / "sample_data").glob("*.jpg"))
+        smoke.run("inspect", image, "--export", f"count_{kind}", "--output", output)
         if (output / f"count_{kind}.txt").read_text("utf-8") != "1":
             raise Missing(f"the plugin count_{kind} wrote nothing")
         smoke.run("plugins", "disable", f"count_{kind}")
@@ -166,7 +166,7 @@ def models(smoke: Smoke) -> str:
     data = smoke.data_set()
     listed = [row for row in smoke.run("architectures", "--json") if row["kind"] == "preset"]
     names = ["yolo11n-seg", *(row["name"] for row in listed if row["name"].startswith("yolo11n"))]
-    picture = next((smoke.folder / "_internal" / "sample_data").glob("*.jpg"))
+    image = next((smoke.folder / "_internal" / "sample_data").glob("*.jpg"))
     for name in names:
         began = time.perf_counter()
         folder = smoke.work / f"训练 {name}"
@@ -178,7 +178,7 @@ def models(smoke: Smoke) -> str:
         for runtime in ("torch", "openvino"):
             began = time.perf_counter()
             output = smoke.work / f"结果 {name} {runtime}"
-            smoke.run("inspect", picture, "--model", best, "--runtime", runtime, "--output", output, "--conf", 0.01)
+            smoke.run("inspect", image, "--model", best, "--runtime", runtime, "--output", output, "--conf", 0.01)
             seconds.append(time.perf_counter() - began)
         smoke.say(f"        {name}: trained {seconds[0]:.1f} s, torch {seconds[1]:.1f} s, OpenVINO {seconds[2]:.1f} s")
     best = smoke.work / "训练 yolo11n-seg" / "weights" / "best.pt"
@@ -201,8 +201,8 @@ def portable(smoke: Smoke) -> str:
     environment = {"HOME": str(home), "PATH": os.defpath, "LANG": "C.UTF-8"}
     if WINDOWS:
         environment = {key: value for key, value in os.environ.items() if key != "BEARING_INSPECTOR_HOME"}
-    picture = next((folder / "_internal" / "sample_data").glob("*.jpg"))
-    words = [str(folder / smoke.program.name), "inspect", str(picture)]
+    image = next((folder / "_internal" / "sample_data").glob("*.jpg"))
+    words = [str(folder / smoke.program.name), "inspect", str(image)]
     done = subprocess.run(
         words, env=environment, stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8", errors="replace",
         cwd=smoke.work,

@@ -56,7 +56,7 @@ def _window(smoke: Smoke, eyes: Eyes) -> str:
     eyes.shot(smoke.out / "1-start.png")
     before = smoke.inspections()
     eyes.press("F5")
-    until(lambda: smoke.inspections() >= before + 100, "the run over the sample pictures", 300)
+    until(lambda: smoke.inspections() >= before + 100, "the run over the sample images", 300)
     time.sleep(2)
     eyes.shot(smoke.out / "2-inspected.png")
     smoke.count(1, "after a run")
@@ -84,10 +84,10 @@ def _window(smoke: Smoke, eyes: Eyes) -> str:
 
     told = _train(smoke, eyes)
 
-    picture = sorted((smoke.folder / "_internal" / "sample_data").glob("*.jpg"))[3]
-    words = [*smoke.apart, str(smoke.program), "--open", str(picture)]
+    image = sorted((smoke.folder / "_internal" / "sample_data").glob("*.jpg"))[3]
+    words = [*smoke.apart, str(smoke.program), "--open", str(image)]
     again = subprocess.run(words, env=smoke.environment, capture_output=True, text=True, timeout=60)
-    until(lambda: picture.name in eyes.words(), "the picture of the second start", 30)
+    until(lambda: image.name in eyes.words(), "the image of the second start", 30)
     if again.returncode or "open already" not in again.stderr:
         raise Missing(f"the second start: exit code {again.returncode}, {again.stderr}")
     smoke.count(1, "after a second start")
@@ -109,7 +109,7 @@ def _train(smoke: Smoke, eyes: Eyes) -> str:
     eyes.choose_file(data)
     eyes.wait("This data set can be trained on", 90)
     eyes.tab(2)
-    for label, value in (("Epochs", "2"), ("Input size", "64"), ("Pictures a step", "4")):
+    for label, value in (("Epochs", "2"), ("Input size", "64"), ("Batch size", "4")):
         eyes.fill(label, value)
     eyes.shot(smoke.out / "7-training.png")
     began = time.perf_counter()

@@ -1,4 +1,4 @@
-"""The manual is held to the window: it names what is there, alike in both languages, and has all its pictures."""
+"""The manual is held to the window: it names what is there, alike in both languages, and has all its images."""
 
 import json
 import re
@@ -69,10 +69,10 @@ def test_every_message_is_one_of_the_program(language):
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_pictures_exist_are_small_and_described(language):
-    pictures = blocks(language, "image")
-    assert len(pictures) > 8
-    for block in pictures:
+def test_images_exist_are_small_and_described(language):
+    images = blocks(language, "image")
+    assert len(images) > 8
+    for block in images:
         file = FOLDER / block.mark
         assert file.stem.endswith(f".{language}") and len(block.text) > 8, block
         assert file.stat().st_size < PICTURE_BYTES, file
@@ -81,15 +81,15 @@ def test_pictures_exist_are_small_and_described(language):
             assert len(picture.convert("L").getcolors() or ()) > 20, f"{file} is blank"
 
 
-def test_no_picture_lies_there_unused():
+def test_no_image_lies_there_unused():
     used = {block.mark for language in LANGUAGES for block in blocks(language, "image")}
-    assert used == {f"pictures/{file.name}" for file in (FOLDER / "pictures").iterdir()}
+    assert used == {f"images/{file.name}" for file in (FOLDER / "images").iterdir()}
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_links_lead_somewhere(language):
     anchors = {block.mark for block in blocks(language, "heading")}
-    targets = [target for _, _, target in inline(source(language)) if target and not target.startswith("pictures/")]
+    targets = [target for _, _, target in inline(source(language)) if target and not target.startswith("images/")]
     assert targets
     for target in targets:
         name, _, anchor = target.partition("#")
@@ -110,6 +110,6 @@ def test_both_languages_are_built_alike():
         parsed = parse(source(language))
         wanted = [block for block in parsed if block.kind in ("heading", "image", "table")]
         shapes.append([(block.kind, block.level, len(block.rows)) for block in wanted])
-        pictures = [block.mark.replace(f".{language}.", ".") for block in wanted if block.kind == "image"]
-        shapes[-1] += [("image", 0, name) for name in pictures]
+        images = [block.mark.replace(f".{language}.", ".") for block in wanted if block.kind == "image"]
+        shapes[-1] += [("image", 0, name) for name in images]
     assert shapes[0] == shapes[1]

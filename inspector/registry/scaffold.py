@@ -14,7 +14,7 @@ from inspector.system import paths
 Kind = Literal["source", "exporter", "model", "layer"]
 
 _SOURCE = '''\
-"""NAME: Grey pictures with a dark square, to try things out."""
+"""NAME: Grey images with a dark square, to try things out."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PLUGIN = {
     "api": 1,
     "kinds": ["source"],
     "requires": ["numpy"],
-    "description": "Grey pictures with a dark square, to try things out",
+    "description": "Grey images with a dark square, to try things out",
     "description_zh": "用于试验的灰色图片，带一个深色方块",
     "licence": "AGPL-3.0-or-later",
 }
@@ -40,7 +40,7 @@ def inspector_sources():
             title=Text("Test pattern", "测试图案"),
             open=Pattern,
             options=(
-                Option("count", int, 5, Text("Pictures", "图片数"), minimum=1, maximum=100_000),
+                Option("count", int, 5, Text("Images", "图片数"), minimum=1, maximum=100_000),
                 Option("size", int, 256, Text("Side length, px", "边长，像素"), minimum=16, maximum=8192),
             ),
         )
@@ -48,7 +48,7 @@ def inspector_sources():
 
 
 class Pattern:
-    """Grey pictures with a dark square that wanders to the right."""
+    """Grey images with a dark square that wanders to the right."""
 
     def __init__(self, count: int, size: int) -> None:
         self.total = count

@@ -6,7 +6,7 @@
     python packaging/windows/check.py --only tests --tests tests/ui tests/cli
 
 Each part says what it tried. The log stays in ``packaging/windows/check.log``, what the programs printed and the
-pictures in the folder ``logs`` of the place (``BEARING_INSPECTOR_WINE``). This is not Windows: see ``docs/windows.md``.
+images in the folder ``logs`` of the place (``BEARING_INSPECTOR_WINE``). This is not Windows: see ``docs/windows.md``.
 """
 
 from __future__ import annotations
@@ -198,7 +198,7 @@ def lines_of(done: place.Done) -> str:
 
 
 def window() -> str:
-    """Every page, a run, dialogs; English and Chinese, 96 and 144 dpi, light and dark; a picture of each."""
+    """Every page, a run, dialogs; English and Chinese, 96 and 144 dpi, light and dark; an image of each."""
     lines = []
     work = rf"{WORK}\window"  # what is shown is made once
     linux(work).mkdir(parents=True, exist_ok=True)
@@ -210,7 +210,7 @@ def window() -> str:
         shutil.rmtree(out, ignore_errors=True)
         out.mkdir(parents=True)
         number = _walk(work, look, out, code_page)
-        lines.append(f"{look}, {dpi} dpi, code page {code_page}: {number} pictures, signing out in a run tried")
+        lines.append(f"{look}, {dpi} dpi, code page {code_page}: {number} images, signing out in a run tried")
     _set_dpi(96)
     return "\n".join([f"{len(lines)} looks", *lines])
 
@@ -222,27 +222,27 @@ def _set_dpi(dpi: int) -> None:
 
 
 def _walk(work: str, look: str, out: Path, code_page: str) -> int:
-    """Run the window for one look; take each picture that it asks for. Returns how many."""
+    """Run the window for one look; take each image that it asks for. Returns how many."""
     words = [windows(INSIDE / "window.py"), work, look, windows(out)]
     with photographer(out) as taken:
         done = python(*words, log=f"window-{out.name}", limit=4800, code_page=code_page)
     if done.code != 0 or "BAD" in done.text:
-        raise Fault(f"{out.name}: exit code {done.code}, {len(taken)} pictures: {done.text.strip()[-400:]}")
+        raise Fault(f"{out.name}: exit code {done.code}, {len(taken)} images: {done.text.strip()[-400:]}")
     return len(taken)
 
 
 @contextmanager
 def photographer(folder: Path) -> Iterator[list[str]]:
-    """Meanwhile take a picture of the screen for each ``NAME.wanted`` in ``folder``; gives their names."""
+    """Meanwhile take an image of the screen for each ``NAME.wanted`` in ``folder``; gives their names."""
     over = threading.Event()
     taken: list[str] = []
 
     def photograph() -> None:
         while not over.wait(0.1):
             for wanted in folder.glob("*.wanted"):
-                picture = wanted.with_suffix(".png")
-                subprocess.run(["import", "-window", "root", str(picture)], check=False)
-                taken.append(picture.name)
+                image = wanted.with_suffix(".png")
+                subprocess.run(["import", "-window", "root", str(image)], check=False)
+                taken.append(image.name)
                 wanted.unlink()
 
     thread = threading.Thread(target=photograph)

@@ -103,11 +103,11 @@ def installed() -> str:
     with check.photographer(linux(work)) as taken:
         words = [windows(INSIDE / "installed.py"), windows(PROGRAM), work]
         done = python(*words, log="installed", limit=1800, code_page="936", BEARING_INSPECTOR_HOME=work + r"\home")
-    pictures = LOGS / "installed"
-    pictures.mkdir(exist_ok=True)
-    for picture in linux(work).glob("*.png"):
-        shutil.copy(picture, pictures)
-    return f"{check.lines_of(done)}\n{len(taken)} pictures in {pictures}"
+    images = LOGS / "installed"
+    images.mkdir(exist_ok=True)
+    for image in linux(work).glob("*.png"):
+        shutil.copy(image, images)
+    return f"{check.lines_of(done)}\n{len(taken)} images in {images}"
 
 
 def setup() -> str:

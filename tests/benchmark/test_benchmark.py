@@ -57,7 +57,7 @@ def test_settings_come_from_what_the_model_declares():
     assert [(one.device, one.options) for one in benchmark.settings(plain, ["cpu"], [None])] == [("cpu", {})]
 
 
-def test_pictures_are_spread_over_what_is_there(tmp_path):
+def test_images_are_spread_over_what_is_there(tmp_path):
     catalogue = registry.load()
     for number in range(60):
         write_image(tmp_path / f"{number}.png", np.full((8, 8, 3), number, np.uint8))

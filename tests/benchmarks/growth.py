@@ -2,8 +2,8 @@
 
     .venv/bin/python tests/benchmarks/growth.py [--only history,run] [--scale 0.1] [--plot docs/growth.png]
 
-* run: a video (imgsz 64, so that what surrounds the model shows) and a folder of pictures, with the exporters images,
-  video, xlsx, csv and jsonl and the history; what it takes more than a run of one picture;
+* run: a video (imgsz 64, so that what surrounds the model shows) and a folder of images, with the exporters images,
+  video, xlsx, csv and jsonl and the history; what it takes more than a run of one image;
 * exporters: the workbook, the CSV files and results.jsonl alone, opened, written and closed;
 * history: filled from nothing, and in each size 1,000 more inspections, the newest page, a text that occurs nowhere and
   a verdict that nobody got (both look at everything), counting;

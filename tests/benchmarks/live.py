@@ -1,11 +1,11 @@
-"""How old a camera's picture is when its result is kept.
+"""How old a camera's image is when its result is kept.
 
     .venv/bin/python tests/benchmarks/live.py [--rate 30] [--seconds 20] [--size 1280x720] [--kinds f32,bf16,int8]
 
-A camera in the network (motion JPEG over HTTP, in a process of its own) writes the number of each picture into it as
+A camera in the network (motion JPEG over HTTP, in a process of its own) writes the number of each image into it as
 black and white fields, and notes when it begins to send it. Age is from there until the engine has the result in the
 history, exporters and all; what is left of it without the inference is the way there. A camera that is quicker than the
-model costs pictures, never age: the dropped ones are counted.
+model costs images, never age: the dropped ones are counted.
 """
 
 import argparse
@@ -23,7 +23,7 @@ BITS, FIELD = 16, 16  # fields of 16x16 pixels, at the upper left
 
 
 def serve(folder: Path, rate: float, width: int, height: int) -> None:
-    """In a process of its own: tells its port, then when each picture is sent, a line each in ``sent``."""
+    """In a process of its own: tells its port, then when each image is sent, a line each in ``sent``."""
     import cv2
     import numpy as np
 
@@ -66,7 +66,7 @@ def number_in(image) -> int:
 
 
 def measure(kind: str, address: str, folder: Path, seconds: float) -> tuple[list[tuple[int, float, float]], int]:
-    """Number, moment and inference in ms of each result, and how many pictures were dropped."""
+    """Number, moment and inference in ms of each result, and how many images were dropped."""
     from inspector import registry
     from inspector.domain import Choice, Inspection, Job
     from inspector.engine import Engine

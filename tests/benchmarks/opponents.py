@@ -3,9 +3,9 @@
     .venv/bin/python tests/benchmarks/opponents.py PICTURES [--what video,folder] [--repeats 5] [--model FILE]
 
 PICTURES is a folder of photographs, such as BSData's validation split; the video (1280x720, 150 frames) pans over them.
-All opponents use the same weights at ``imgsz`` 640 and write annotated pictures or video; ours writes the workbook and
+All opponents use the same weights at ``imgsz`` 640 and write annotated images or video; ours writes the workbook and
 the history too. Every run is a process of its own, the opponents in turn; its clock starts when the model has seen one
-picture and stops when the last file is closed.
+image and stops when the last file is closed.
 
     a            ultralytics predict, .pt with PyTorch on the CPU
     b, b-f32     ultralytics predict, its own OpenVINO export; OpenVINO computes it in bf16 where the processor has it;

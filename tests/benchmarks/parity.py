@@ -1,6 +1,6 @@
 """How far our detections are from ultralytics' own: ``python tests/benchmarks/parity.py MODEL.pt [PICTURE…]``.
 
-Without pictures: all 83 of the BSData validation split.
+Without images: all 83 of the BSData validation split.
 """
 
 import sys
@@ -29,14 +29,14 @@ class Difference:
 
 
 def reference(network, image, confidence, iou, imgsz, device="cpu"):
-    """What ``ultralytics.YOLO`` finds in one BGR picture."""
+    """What ``ultralytics.YOLO`` finds in one BGR image."""
     return network.predict(
         image, retina_masks=True, conf=confidence, iou=iou, imgsz=imgsz, device=device, verbose=False, save=False
     )[0]
 
 
 def difference(detections, result) -> Difference:
-    """Compare our detections with an ultralytics result of the same picture."""
+    """Compare our detections with an ultralytics result of the same image."""
     import numpy as np
 
     boxes = result.boxes.data.cpu().numpy()

@@ -1,11 +1,11 @@
-"""Torch against OpenVINO on the CPU: time, memory, and with labelled pictures what fewer bits cost in accuracy.
+"""Torch against OpenVINO on the CPU: time, memory, and with labelled images what fewer bits cost in accuracy.
 
     .venv/bin/python tests/benchmarks/runtimes.py [--repeats 15] [--presets freqfusion,vmamba]
     .venv/bin/python tests/benchmarks/runtimes.py --accuracy DATA.yaml
 
-Times are medians of whole calls of ``predict`` on one picture, the runtimes in turn within one process, so that other
+Times are medians of whole calls of ``predict`` on one image, the runtimes in turn within one process, so that other
 work on the machine burdens all alike; memory is of processes of their own. ``--accuracy`` computes mAP with pycocotools
-for the bundled model on the pictures under ``val``; int8 has to be made before, by ``export-model``.
+for the bundled model on the images under ``val``; int8 has to be made before, by ``export-model``.
 """
 
 import argparse
@@ -17,7 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
-SHAPES = ((720, 1280), (640, 640))  # of pictures: inputs of 384x640 and 640x640 at imgsz 640
+SHAPES = ((720, 1280), (640, 640))  # of images: inputs of 384x640 and 640x640 at imgsz 640
 KINDS = {
     "torch": {"runtime": "torch"},
     "openvino f32": {"runtime": "openvino"},

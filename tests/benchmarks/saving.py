@@ -1,12 +1,12 @@
-"""What keeping a result costs beside finding it: core-milliseconds a picture of every exporter and of the history.
+"""What keeping a result costs beside finding it: core-milliseconds an image of every exporter and of the history.
 
-    .venv/bin/python tests/benchmarks/saving.py [--pictures 200] [--repeats 3] [--defects 0 3 20]
+    .venv/bin/python tests/benchmarks/saving.py [--images 200] [--repeats 3] [--defects 0 3 20]
     .venv/bin/python tests/benchmarks/saving.py --growth 1000 10000 50000        the workbook as it grows
 
-Each is opened, given so many pictures and closed, and measured with all threads that it starts; the median of the
-repeats counts. Beside it stands its share of the inference of the bundled model on the same picture (OpenVINO f32,
+Each is opened, given so many images and closed, and measured with all threads that it starts; the median of the
+repeats counts. Beside it stands its share of the inference of the bundled model on the same image (OpenVINO f32,
 imgsz 640, hence 384x640 for 1280x720, pre- and post-processing included), measured in turn with it. Frames of a video
-are 1280x720, still pictures 1130x460, the size of BSData's photographs; the defects are blobs of 20 to 120 px.
+are 1280x720, still images 1130x460, the size of BSData's photographs; the defects are blobs of 20 to 120 px.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def blob(dice: random.Random, width: int, height: int) -> Detection:
 
 @cache
 def blobs(kind: str, defects: int) -> list[list[Detection]]:
-    """Of 50 pictures."""
+    """Of 50 images."""
     dice = random.Random(defects)
     return [[blob(dice, *SIZES[kind]) for _ in range(defects)] for _ in range(50)]
 
@@ -103,7 +103,7 @@ def inspections(kind: str, defects: int, count: int, folder: Path) -> Iterator[I
 
 
 def make_pictures(folder: Path) -> None:
-    """Real content in the sizes that are measured: still pictures, and a slow pan over one for the frames."""
+    """Real content in the sizes that are measured: still images, and a slow pan over one for the frames."""
     files = sorted(SAMPLES.glob("*.jpg"))
     for kind, (width, height) in SIZES.items():
         for place, file in enumerate(files):
@@ -177,7 +177,7 @@ def judge_all(given: Iterator[Inspection], _: Path) -> float:
 
 
 def measure(kind: str, defects: int, pictures: int, repeats: int, model: Model, folder: Path) -> dict[str, float]:
-    """Core-milliseconds a picture: of inference, and of each that saves."""
+    """Core-milliseconds an image: of inference, and of each that saves."""
     catalogue = registry.load()
     wanted = {id: (id, {}) for id in catalogue.exporters} | MORE
     chosen = {name: (catalogue.exporter(id), options) for name, (id, options) in wanted.items()}

@@ -4,7 +4,7 @@
     [--architectures yolo11n-seg yolo11n-seg-cgnet …] [--epochs 12] [--imgsz 256] [--batch 8]
 
 A training that OUTPUT holds already is not repeated, so several processes may share the work (each with architectures
-or seeds of its own), and a last call prints the table of all. Milliseconds are of one picture of imgsz x imgsz on the
+or seeds of its own), and a last call prints the table of all. Milliseconds are of one image of imgsz x imgsz on the
 CPU, medians of interleaved repeats: eager (as trained), merged (branches and norms folded), OpenVINO (f32).
 """
 

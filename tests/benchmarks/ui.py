@@ -31,7 +31,7 @@ def inspector_sources():
 
 
 class Stream:
-    """A turning sample picture, 1920x1080, 30 frames a second by the clock."""
+    """A turning sample image, 1920x1080, 30 frames a second by the clock."""
 
     total = None
 

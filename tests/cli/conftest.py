@@ -1,4 +1,4 @@
-"""A person at the terminal: some pictures, a model that needs no torch, and the program."""
+"""A person at the terminal: some images, a model that needs no torch, and the program."""
 
 import signal
 import subprocess
@@ -23,7 +23,7 @@ def spots(home):
 
 @pytest.fixture
 def pictures(tmp_path):
-    """A folder of five pictures; the second and the fourth have one dark spot."""
+    """A folder of five images; the second and the fourth have one dark spot."""
     folder = tmp_path / "轴承 图 😀"
     folder.mkdir()
     for number in range(5):

@@ -7,7 +7,7 @@ from inspector.imaging import read_image, write_image
 
 @pytest.fixture
 def labels(pictures):
-    """The five pictures with labelme's files; the fourth holds a stray line, the fifth has no file."""
+    """The five images with labelme's files; the fourth holds a stray line, the fifth has no file."""
     for number in range(4):
         shapes = [{"label": "斑", "points": [[20, 20], [30, 20], [30, 30]], "shape_type": "polygon"}] * (number % 2)
         shapes += [{"label": "斑", "points": [[1, 1], [5, 5]], "shape_type": "line"}] * (number == 3)
@@ -23,7 +23,7 @@ def labels(pictures):
 def test_labels_become_a_data_set_that_training_accepts(program, labels, tmp_path):
     code, out, err = program("convert", labels, tmp_path / "set", "--val", 0.4, "--json")
     told = json.loads(out)
-    assert code == 1 and told["lost"]  # a picture was left out
+    assert code == 1 and told["lost"]  # an image was left out
     assert told["folder"] == str(tmp_path / "set") and told["format"] == "labelme" and told["names"] == ["斑"]
     assert sum(told["pictures"].values()) == 3 and told["notes"] == {"no_outline": 1, "unlabelled": 1}
     assert err.splitlines()[:-1] == told["warnings"] and err.rstrip().endswith("with --unlabelled-are-good.")

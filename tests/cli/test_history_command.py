@@ -29,7 +29,7 @@ MODEL = ModelInfo("best.pt", "ab12" * 16, "yolo11n-seg", ("Crack",))
 
 @pytest.fixture
 def filled():
-    """An OK picture, one with a defect and a formula for a name, and a skipped one."""
+    """An OK image, one with a defect and a formula for a name, and a skipped one."""
     with History.open() as history:
         run = history.begin(Job((Choice("f"),), Choice("m")), MODEL, "早班", None, "2020-11-22T08:00:00+00:00")
         found = (Detection("Crack", 0.9, (1, 2, 4, 6), Mask(1, 2, np.ones((4, 3), bool))),)
@@ -87,7 +87,7 @@ def test_search_as_json(filled, capsys):
     ],
 )
 def test_days_are_whole_and_local(filled, capsys, words, names):
-    # The pictures lie at 08:00 UTC: the same day in every zone from -08:00 to +15:59.
+    # The images lie at 08:00 UTC: the same day in every zone from -08:00 to +15:59.
     document = json.loads(call(capsys, "search", "--json", "--text", "数据", *words)[0])
     assert {entry["name"] for entry in document["inspections"]} == names
 
@@ -183,7 +183,7 @@ def test_purge_tells_first_and_removes_with_yes(filled, capsys):
 
 @pytest.fixture
 def inspected(spots, program, pictures):
-    """Five real pictures in the history, two of them not good."""
+    """Five real images in the history, two of them not good."""
     assert program("inspect", pictures, "--model", "spots", "--export", "jsonl,csv")[0] == 0
     return pictures
 
@@ -213,7 +213,7 @@ def test_export_writes_with_exporters_again(inspected, program, home, tmp_path):
         assert [row["Number"] for row in csv.DictReader(file)] == ["2", "4"]
 
 
-def test_export_names_pictures_that_are_gone(inspected, program, tmp_path):
+def test_export_names_images_that_are_gone(inspected, program, tmp_path):
     (inspected / "零件 1.png").unlink()
     code, out, err = program("history", "export", "--export", "csv,images", "--output", tmp_path / "out", "--json")
     document = json.loads(out)

@@ -46,7 +46,7 @@ def refused(result, complaint: str, home) -> None:
     assert not (home / "results").exists() and kept() == 0
 
 
-def test_every_picture_gets_its_line_and_all_is_saved(program, pictures, home):
+def test_every_image_gets_its_line_and_all_is_saved(program, pictures, home):
     code, out, err = program("inspect", pictures, *SPOTS)
     lines = out.splitlines()
     assert code == 0 and not err
@@ -70,7 +70,7 @@ def test_json_is_one_document(program, pictures, tmp_path):
     assert all(str(tmp_path / "out") in name for name in document["files"]) and document["files"]
 
 
-def test_json_also_when_no_picture_can_be_read(program, tmp_path):
+def test_json_also_when_no_image_can_be_read(program, tmp_path):
     (tmp_path / "x.jpg").write_bytes(b"nonsense")
     code, out, err = program("inspect", tmp_path / "x.jpg", *SPOTS, "--json")
     document = json.loads(out)

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.torch
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    """``data.yaml`` of twelve synthetic pictures; a ``download:`` line in it would reach for a network."""
+    """``data.yaml`` of twelve synthetic images; a ``download:`` line in it would reach for a network."""
     folder = tmp_path_factory.mktemp("训练 集") / "set"
     synthesize(folder, count=12, size=160)
     file = folder / "data.yaml"

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.torch
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    """``data.yaml`` of ten synthetic pictures, two of them for validation."""
+    """``data.yaml`` of ten synthetic images, two of them for validation."""
     folder = tmp_path_factory.mktemp("验证 集") / "set"
     synthesize(folder, count=10, seed=3, size=160)
     return folder / "data.yaml"

@@ -61,7 +61,7 @@ class TestMask:
         assert Mask(0, 0, np.eye(30, dtype=bool)).rect_length == pytest.approx(30 * np.sqrt(2), abs=1)
 
     @pytest.mark.parametrize("place", [(0, 0), (17, 3), (40, 29)])
-    def test_rle_equals_cocos_own_of_the_full_picture(self, place):
+    def test_rle_equals_cocos_own_of_the_full_image(self, place):
         rng = np.random.default_rng(0)
         pixels = rng.random((20, 30)) > 0.5
         full = np.zeros((60, 80), np.uint8)
@@ -99,7 +99,7 @@ class TestMask:
             left, top, wide, high = coco.toBbox(coco.encode(np.asfortranarray(full, np.uint8)))
             assert (back.x, back.y, *back.pixels.shape) == (left, top, high, wide)
 
-    def test_rle_never_makes_the_whole_picture(self):
+    def test_rle_never_makes_the_whole_image(self):
         side = 46_000  # 2.1 GB; run lengths from 2^31 on do not fit into a C long on Windows, images end long before
         back = Mask.from_rle(Mask(30_000, 40_000, ring()).rle(side, side))
         assert (back.x, back.y) == (30_000, 40_000)

@@ -47,7 +47,7 @@ class Pictures:
 
 
 class Odd:
-    """Finds one defect in every picture of an odd value, where confidence allows."""
+    """Finds one defect in every image of an odd value, where confidence allows."""
 
     error: BaseException = RuntimeError("out of memory")
     info = ModelInfo("odd.pt", "00", "odd", ("Defect",))
@@ -89,7 +89,7 @@ class Names:
 
 
 class Several(Odd):
-    """Works on three pictures at once, the later ones done sooner; never on more."""
+    """Works on three images at once, the later ones done sooner; never on more."""
 
     def __init__(self, *args, **options):
         super().__init__(*args, **options)
@@ -182,7 +182,7 @@ def kept() -> list[str]:
         return [entry.name for entry in history.search(Query(limit=10_000)).entries][::-1]
 
 
-def test_every_picture_is_judged_kept_and_exported_in_order(tmp_path):
+def test_every_image_is_judged_kept_and_exported_in_order(tmp_path):
     results = []
     run = finish(start(Catalogue(), job(batch=4), tmp_path / "out", on_result=results.append))
     names = [f"{i}.png" for i in range(6)]
@@ -195,7 +195,7 @@ def test_every_picture_is_judged_kept_and_exported_in_order(tmp_path):
     assert Job.from_json(document["job"]) == run.job
 
 
-def test_a_picture_that_cannot_be_read_is_reported_and_the_run_goes_on(tmp_path):
+def test_a_image_that_cannot_be_read_is_reported_and_the_run_goes_on(tmp_path):
     catalogue = Catalogue(bad=(2,))
     run = finish(start(catalogue, job(), tmp_path / "out"))
     assert (run.state, run.counts.inspected, run.counts.skipped) == ("done", 5, 1)
@@ -302,7 +302,7 @@ def test_several_sources_follow_each_other(tmp_path):
     assert run.counts.inspected == 9 and run.total == 9
 
 
-def test_still_pictures_of_several_sources_are_numbered_through(tmp_path):
+def test_still_images_of_several_sources_are_numbered_through(tmp_path):
     results = []
     what = job(Choice("files", {"count": 2}), Choice("files", {"count": 3}))
     finish(start(Catalogue(), what, tmp_path / "out", on_result=results.append))
@@ -341,7 +341,7 @@ def until(condition, seconds: float = 60.0) -> None:
 
 
 @pytest.mark.parametrize("batch", [1, 4])
-def test_one_picture_forward(tmp_path, batch):
+def test_one_image_forward(tmp_path, batch):
     results = []
     what = job(Choice("files", {"count": 40}), wait=0.01, batch=batch)
     run = start(Catalogue(bad=(9,)), what, tmp_path / "out", on_result=results.append)
@@ -463,7 +463,7 @@ class Parallel(Catalogue):
     kind = Several
 
 
-def test_several_pictures_at_once_stay_in_order(tmp_path):
+def test_several_images_at_once_stay_in_order(tmp_path):
     catalogue, results = Parallel(bad=(5, 17)), []
     run = finish(start(catalogue, job(Choice("files", {"count": 60})), tmp_path / "out", on_result=results.append))
     (model,) = catalogue.models
@@ -481,7 +481,7 @@ def test_a_camera_is_looked_at_one_by_one(tmp_path):
     assert run.counts.inspected and catalogue.models[0].most == 0
 
 
-def test_what_is_waited_for_is_handed_over_before_the_next_picture_comes(tmp_path):
+def test_what_is_waited_for_is_handed_over_before_the_next_image_comes(tmp_path):
     catalogue, results = Parallel(), []
     run = start(catalogue, job(Choice("files", {"count": 3, "wait": 0.5})), None, on_result=results.append)
     until(lambda: len(results) == 1)
@@ -498,7 +498,7 @@ def test_one_of_several_at_once_fails(tmp_path):
     assert len(names) < 60, "those that were begun meanwhile are kept, the rest is not inspected"
 
 
-def test_several_at_once_obey_within_as_many_pictures(tmp_path):
+def test_several_at_once_obey_within_as_many_images(tmp_path):
     results = []
     run = start(Parallel(), job(Choice("files", {"count": 5000}), wait=0.01), None, on_result=results.append)
     until(lambda: len(results) >= 5)

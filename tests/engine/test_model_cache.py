@@ -187,7 +187,7 @@ def test_many_users_take_turns(cache, weights):
     assert len(Opened.every) == 1
 
 
-def test_one_user_works_on_several_pictures_at_once(cache, weights):
+def test_one_user_works_on_several_images_at_once(cache, weights):
     assert not hasattr(cache.acquire(SPEC, weights, "cpu", (), {}), "many")
     model = cache.acquire(PARALLEL, weights, "cpu", (), {})
     many = model.many()
@@ -222,7 +222,7 @@ def test_closing_refuses_what_waits_and_what_comes(cache, weights):
 
 
 def test_a_run_acquires_the_model(cache, weights, tmp_path):
-    """Two runs and a look at a picture between them open it once."""
+    """Two runs and a look at an image between them open it once."""
 
     class Catalogue:
         layers: dict = {}

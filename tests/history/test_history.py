@@ -78,7 +78,7 @@ def history():
 
 @pytest.fixture
 def filled(history):
-    """Two runs: pictures a, b, c and a skipped one by best.pt; 20 frames of a video by other.pt."""
+    """Two runs: images a, b, c and a skipped one by best.pt; 20 frames of a video by other.pt."""
     run = history.begin(JOB, MODEL, "Morning 早班", Path("/out/早班"), STARTED)
     history.add(run, inspection("a.png"))
     history.add(run, inspection("b_100%.png", [crack(4)], 2, 1))
@@ -139,7 +139,7 @@ def test_a_run_comes_back_whole(filled):
     assert filled.runs(state="stopped") == [newest] and filled.runs(oldest.id, state="stopped") == []
 
 
-def test_a_skipped_picture_is_kept_with_its_reason(filled):
+def test_a_skipped_image_is_kept_with_its_reason(filled):
     (entry,) = filled.search(Query(verdict="SKIPPED")).entries
     assert (entry.name, entry.verdict, entry.skipped) == ("broken.png", None, "the file is empty")
     assert entry.path == "/data/line 1/broken.png"

@@ -109,7 +109,7 @@ def test_a_row_for_each_defect_and_one_for_what_has_none(filled):
     ],
 )
 def test_sorted_by_what_an_inspection_has(filled, column, up, down):
-    """Skipped pictures have no number, verdict and time: they stand last either way."""
+    """Skipped images have no number, verdict and time: they stand last either way."""
     with Listing() as listing:
         assert listing.keys(Query(), Sort(column))[:, 0].tolist() == up
         assert listing.keys(Query(), Sort(column, descending=True))[:, 0].tolist() == down
@@ -133,7 +133,7 @@ def test_sorted_by_what_a_defect_has(filled, column, up, down):
 def test_sorted_by_time_and_as_kept(filled):
     with Listing() as listing:
         assert pairs(listing.keys(Query())) == KEPT
-        # The skipped picture is of now, far behind the others or before them: look at the others only.
+        # The skipped image is of now, far behind the others or before them: look at the others only.
         up, down = (pairs(listing.keys(Query(), Sort("time", way))) for way in (False, True))
         up.remove((4, 0))
         down.remove((4, 0))

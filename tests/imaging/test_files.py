@@ -70,7 +70,7 @@ def test_eight_bits_are_what_opencv_reads(tmp_path, kind, mode):
     assert notes == ()
 
 
-def test_real_pictures_are_what_opencv_reads(shared):
+def test_real_images_are_what_opencv_reads(shared):
     paths = sorted((shared / "data/bsdata-raceway/images/val").iterdir())[:5]
     assert paths
     for path in paths:
@@ -366,7 +366,7 @@ def test_a_jpeg_that_is_grey_by_nature_is_read(tmp_path):
     assert image[:32, :32].std() > 5
 
 
-def test_what_follows_the_picture_is_ignored(tmp_path):
+def test_what_follows_the_image_is_ignored(tmp_path):
     for name, kind in (("a.jpg", "JPEG"), ("a.png", "PNG")):
         data = encode(noisy(), kind)
         assert np.array_equal(read(tmp_path, name, data + bytes(500))[0], read(tmp_path, name, data)[0])
@@ -396,7 +396,7 @@ def test_png_chunks(tmp_path):
         ("a.webp", b"RIFF\x10\0\0\0WEBPVP8 \0\0\0\0", "a.webp is incomplete or damaged"),
     ],
 )
-def test_what_is_no_picture_is_refused(tmp_path, name, data, sentence):
+def test_what_is_no_image_is_refused(tmp_path, name, data, sentence):
     with pytest.raises(InputError, match=sentence) as caught:
         read(tmp_path, name, data)
     assert "\n" not in str(caught.value)

@@ -116,7 +116,7 @@ def test_labels_stay_inside_and_avoid_each_other():
         assert readable(image[150:290, 200:450], tile), "each label lies free"
 
 
-def test_sizes_grow_with_the_picture():
+def test_sizes_grow_with_the_image():
     def label_height(height, width):
         box = found(width // 2, height // 2, width // 10, height // 10)
         image, bare = (draw_inspection(plain(height, width), [box], labels=on) for on in (True, False))
@@ -175,7 +175,7 @@ def test_text_tiles():
     assert ink_on((66, 228, 240)) == (0, 0, 0)
 
 
-def test_many_defects_in_one_picture_are_drawn_quickly():
+def test_many_defects_in_one_image_are_drawn_quickly():
     random = np.random.default_rng(0)
     boxes = [found(*map(int, random.integers(0, 400, 2)), 20, 15, score=i / 300) for i in range(300)]
     start = time.thread_time()

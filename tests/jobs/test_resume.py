@@ -46,7 +46,7 @@ def pictures(tmp_path) -> Path:
 
 
 class Runs:
-    """Starts runs of ``pictures``, and stops them after so many results."""
+    """Starts runs of ``images``, and stops them after so many results."""
 
     def __init__(self, catalogue, pictures: Path) -> None:
         self.catalogue = catalogue

@@ -92,7 +92,7 @@ def read(path: Path) -> np.ndarray:
 # images
 
 
-def test_a_picture_is_drawn_once_for_all_who_write_it_in_the_same_look(tmp_path, monkeypatch):
+def test_a_image_is_drawn_once_for_all_who_write_it_in_the_same_look(tmp_path, monkeypatch):
     drawn = []
 
     def draw(image, *rest, **look):
@@ -115,7 +115,7 @@ def test_a_picture_is_drawn_once_for_all_who_write_it_in_the_same_look(tmp_path,
     assert not np.array_equal(read(paths[0]), read(paths[-1]))
 
 
-def test_a_still_picture_is_annotated_under_its_own_name(tmp_path):
+def test_a_still_image_is_annotated_under_its_own_name(tmp_path):
     image = picture(200, 160)
     before = image.copy()
     paths = export(Images(tmp_path, RUN), [inspection("轴承 🔩.png", image, found=[defect(120, 100, 40, 30)])])
@@ -143,7 +143,7 @@ def test_quality_counts(tmp_path):
     assert sizes[0] * 3 < sizes[1]
 
 
-def test_a_picture_too_large_for_jpeg_is_written_as_png(tmp_path):
+def test_a_image_too_large_for_jpeg_is_written_as_png(tmp_path):
     names = [path.name for path in export(Images(tmp_path, RUN), [inspection("a.tif", picture(65_504, 2), "OK")])]
     assert names == ["a.png"]
 

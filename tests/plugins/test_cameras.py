@@ -178,7 +178,7 @@ def burst(tmp_path):
 
 
 @pytest.mark.parametrize("options, held_back", [({}, (0, 3)), ({"decode_threads": 16}, (15, 18))])
-def test_decoding_holds_no_picture_back_unless_it_is_asked_for_threads(burst, options, held_back):
+def test_decoding_holds_no_image_back_unless_it_is_asked_for_threads(burst, options, held_back):
     source = Camera(burst, read_timeout=3, reconnect=False, **options)
     newest, waited = 0, 0
     for frame in source:
@@ -191,7 +191,7 @@ def test_decoding_holds_no_picture_back_unless_it_is_asked_for_threads(burst, op
     assert held_back[0] <= 59 - newest <= held_back[1]
 
 
-def test_only_the_newest_picture_counts(serve, caplog):
+def test_only_the_newest_image_counts(serve, caplog):
     server = serve((160, 120))
     source = Camera(server.address)
     pictures = iter(source)

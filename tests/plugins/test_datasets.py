@@ -237,7 +237,7 @@ def test_ultralytics_reads_the_masks_back(tmp_path):
     assert iou(box, np.pad(np.ones((50, 100), bool), ((20, SIZE - 70), (10, SIZE - 110)))) >= 0.95
 
 
-def test_yolo_without_pictures(tmp_path):
+def test_yolo_without_images(tmp_path):
     export(tmp_path, "yolo", inspection(still(tmp_path / "b", "a.jpg"), defect(shapes()["ring"])), images="none")
     assert not list((tmp_path / "yolo" / "images").iterdir())
     (line,) = (tmp_path / "yolo" / "labels" / "a.txt").read_text("ascii").splitlines()
@@ -257,7 +257,7 @@ def test_class_numbers_follow_the_label(tmp_path):
 # images
 
 
-def test_a_plain_picture_is_copied_byte_for_byte(tmp_path):
+def test_a_plain_image_is_copied_byte_for_byte(tmp_path):
     for name in ("a.jpg", "b.png", "c.bmp"):
         frame = still(tmp_path / "in", name)
         export(tmp_path, "yolo", inspection(frame))
@@ -281,7 +281,7 @@ def _rotated(path: Path) -> None:
         ("page.tif", lambda path: Image.fromarray(picture((60, 40))).save(path)),
     ],
 )
-def test_a_picture_that_others_may_see_differently_is_written_as_inspected(tmp_path, name, make):
+def test_a_image_that_others_may_see_differently_is_written_as_inspected(tmp_path, name, make):
     make(tmp_path / name)
     image, _ = read_image(tmp_path / name)
     export(tmp_path, "yolo", inspection(Frame(image, 0, name, path=str(tmp_path / name))))
@@ -289,7 +289,7 @@ def test_a_picture_that_others_may_see_differently_is_written_as_inspected(tmp_p
     assert written.name == f"{Path(name).stem}.png" and (read_image(written)[0] == image).all()
 
 
-def test_a_picture_that_has_gone_is_written_as_inspected(tmp_path):
+def test_a_image_that_has_gone_is_written_as_inspected(tmp_path):
     frame = still(tmp_path / "in", "a.jpg")
     Path(frame.path or "").unlink()
     export(tmp_path, "labelme", inspection(frame))
@@ -330,7 +330,7 @@ def test_labelme_files_open_as_labelme_reads_them(tmp_path):
         assert iou(np.asarray(canvas, bool), bitmap) >= 0.85, name
 
 
-def test_labelme_without_pictures_names_the_original(tmp_path):
+def test_labelme_without_images_names_the_original(tmp_path):
     frame = still(tmp_path / "in", "a.jpg")
     (path,) = export(tmp_path, "labelme", inspection(frame), images="none")
     document = json.loads(path.read_text("utf-8"))

@@ -146,7 +146,7 @@ def test_a_writer_that_pauses_longer_than_the_time_to_settle(folder, opened, set
     assert brightness(items[0]) == pytest.approx(120, abs=3)
 
 
-def test_a_bad_picture_is_given_up_after_a_while_and_the_others_come(folder, opened, monkeypatch):
+def test_a_bad_image_is_given_up_after_a_while_and_the_others_come(folder, opened, monkeypatch):
     monkeypatch.setattr(hot_folder, "_UNDECODABLE", 0.8)
     bad = {"cut.jpg": jpeg(1, 200)[:3000], "text.png": b"no picture", "zero.bmp": b""}
     for name, data in bad.items():

@@ -36,7 +36,7 @@ def test_a_file(tmp_path):
     source.close()
 
 
-def test_a_folder_in_natural_order_without_what_is_no_picture(tmp_path):
+def test_a_folder_in_natural_order_without_what_is_no_image(tmp_path):
     for name in ("img10.png", "img2.PNG", "Img1.jpg", "b/img0.png", "z.webp", "01.bmp", "1.tif", ".hidden.png"):
         picture(tmp_path / name)
     picture(tmp_path / ".cache" / "thumb.png")

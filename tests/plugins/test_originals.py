@@ -110,7 +110,7 @@ def inspected(home, tmp_path):
         return catalogue, run.output, [history.get(entry.id) for entry in entries]
 
 
-def test_an_old_inspection_of_a_camera_finds_its_picture_again(inspected):
+def test_an_old_inspection_of_a_camera_finds_its_image_again(inspected):
     catalogue, output, records = inspected
     for folder in (output, str(output)):
         frames = [find_frame(catalogue, record, folder) for record in records]
@@ -121,7 +121,7 @@ def test_an_old_inspection_of_a_camera_finds_its_picture_again(inspected):
             find_frame(catalogue, records[0], nowhere)
 
 
-def test_a_picture_that_was_changed_is_refused(inspected):
+def test_a_image_that_was_changed_is_refused(inspected):
     catalogue, output, records = inspected
     write_image(output / "originals" / "000001.jpg", np.zeros((9, 9, 3), np.uint8))
     with pytest.raises(InputError, match="has changed since it was inspected: 9 x 9 pixels instead of 60 x 40"):
@@ -131,7 +131,7 @@ def test_a_picture_that_was_changed_is_refused(inspected):
         find_frame(catalogue, records[1], output)
 
 
-def test_they_are_exported_again_with_their_pictures(inspected, tmp_path):
+def test_they_are_exported_again_with_their_images(inspected, tmp_path):
     catalogue, _, records = inspected
     with History.open() as history:
         runs = history.runs()

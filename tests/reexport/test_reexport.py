@@ -27,7 +27,7 @@ EXPORTERS = ("jsonl", "csv", "xlsx", "coco", "yolo", "labelme", "images", "video
 
 @dataclass
 class Original:
-    """A run that was inspected: pictures and six frames of a video, of which a broken picture was skipped."""
+    """A run that was inspected: images and six frames of a video, of which a broken image was skipped."""
 
     catalogue: registry.Registry
     history: Path
@@ -84,7 +84,7 @@ def inspected(tmp_path_factory) -> Original:
 
 @pytest.fixture
 def original(inspected, tmp_path) -> Original:
-    """The same with a history and pictures of its own, so that a test may spoil them."""
+    """The same with a history and images of its own, so that a test may spoil them."""
     pictures = tmp_path / "pictures"
     shutil.copytree(inspected.pictures, pictures)
     history = tmp_path / "history.sqlite3"
@@ -139,7 +139,7 @@ def test_the_workbook_is_the_same(inspected, again):
     assert before == after and after["Run"] == "早班 1" and after["Parts"] == after["Images inspected"] == 9
 
 
-def test_data_sets_and_pictures_are_the_same(inspected, again):
+def test_data_sets_and_images_are_the_same(inspected, again):
     for part in ("yolo", "labelme"):
         files = sorted(path.relative_to(again) for path in (again / part).rglob("*") if path.is_file())
         assert files == sorted(
@@ -172,7 +172,7 @@ def test_an_inspection_is_rebuilt_as_it_was(inspected):
     assert judge(built.detections, run_info([run]).job.rules) == built.verdict
 
 
-def test_a_missing_picture_is_left_out_where_it_is_needed_only(original, tmp_path):
+def test_a_missing_image_is_left_out_where_it_is_needed_only(original, tmp_path):
     (original.pictures / NAMES[1]).unlink()
     film_gone = [{**r, "path": r["path"].replace("turn", "gone")} for r in original.records() if r["path"]]
     result = original.reexport(tmp_path / "out", *EXPORTERS, records=film_gone)
@@ -188,7 +188,7 @@ def test_a_missing_picture_is_left_out_where_it_is_needed_only(original, tmp_pat
     assert not (tmp_path / "out" / "video").exists()
 
 
-def test_no_picture_is_read_where_nobody_looks_at_it(original, tmp_path):
+def test_no_image_is_read_where_nobody_looks_at_it(original, tmp_path):
     shutil.rmtree(original.pictures)
     chosen = [(original.catalogue.exporter(id), {}) for id in ("xlsx", "csv", "jsonl", "coco")]
     chosen.append((original.catalogue.exporter("yolo"), {"images": "none"}))
@@ -202,7 +202,7 @@ def test_no_picture_is_read_where_nobody_looks_at_it(original, tmp_path):
     assert len(list((tmp_path / "out" / "yolo" / "labels").iterdir())) == 9
 
 
-def test_thumbnails_of_missing_pictures_are_black_and_their_rows_stay(original, tmp_path):
+def test_thumbnails_of_missing_images_are_black_and_their_rows_stay(original, tmp_path):
     (original.pictures / NAMES[1]).unlink()
     chosen = [(original.catalogue.exporter("xlsx"), {"thumbnails": "yes"})]
     with History.open(original.history) as history:
@@ -258,7 +258,7 @@ def test_a_failing_exporter_is_reported_and_the_others_go_on(inspected, tmp_path
         runs = history.runs()
     chosen = [
         (ExporterSpec("full", Text("Full"), refuse), {}),
-        (RECORDER, {"fail_at": 4}),  # the first number is that of the broken picture
+        (RECORDER, {"fail_at": 4}),  # the first number is that of the broken image
         (inspected.catalogue.exporter("jsonl"), {}),
     ]
     result = reexport(inspected.records(), runs, chosen, tmp_path / "out", unread)

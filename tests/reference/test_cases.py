@@ -1,6 +1,7 @@
 """Every reference case through ``cases.BUILD``: outputs, and gradients where the case has them."""
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -15,7 +16,8 @@ import torch
 sys.path.insert(0, str(Path(__file__).parent))
 import cases
 
-FOLDER = Path(__file__).parents[3] / "shared" / "reference" / "golden"
+SHARED = Path(os.environ.get("BEARING_INSPECTOR_SHARED", Path(__file__).parents[3] / "shared"))
+FOLDER = SHARED / "reference" / "golden"
 INDEX = json.loads((FOLDER / "index.json").read_text("utf-8"))["cases"] if (FOLDER / "index.json").exists() else {}
 KINKS = [3, 5, 6, 7]  # rows of boxes whose gradient depends on the choice at a tie
 

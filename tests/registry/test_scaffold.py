@@ -27,7 +27,7 @@ def opened(spec, *arguments, **options):
     return spec.open(*arguments, **({option.key: option.default for option in spec.options} | options))
 
 
-def test_the_new_source_yields_pictures_that_the_new_model_understands(made):
+def test_the_new_source_yields_images_that_the_new_model_understands(made):
     source = opened(made("source"), count=3, size=64)
     frames = list(source)
     assert source.total == 3 and [frame.index for frame in frames] == [0, 1, 2]

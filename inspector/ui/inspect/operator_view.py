@@ -181,31 +181,35 @@ class OperatorView(tk.Toplevel):
         self._strip.configure(height=round(_COUNTERS * tall))
         self._row.configure(height=round(_BUTTONS * tall))
         self._side.rowconfigure(2, minsize=0)
-        self._fonts["facts"].configure(size=-round(_FACTS_TEXT * both))
+        self._set_size("facts", round(_FACTS_TEXT * both))
         self._hint.configure(wraplength=max(1, width // 2 - theme.px(16)))
         self._fit_head(width, tall, both)
         self._fit_counters(width, tall)
         words = [str(button.cget("text")) for button in (*self.buttons.values(), self._seen)]
-        self._fonts["button"].configure(
-            size=-self._common(words, width // 4 - theme.px(24), round(_BUTTONS * tall * 0.7), _BUTTON_TEXT * tall)
-        )
+        high = round(_BUTTONS * tall * 0.7)
+        self._set_size("button", self._common(words, width // 4 - theme.px(24), high, _BUTTON_TEXT * tall))
 
     def _fit_head(self, width: int, tall: float, both: float) -> None:
         high = round(_HEAD * tall)
         words = str(self._state_label.cget("text"))
         size = self._common([words], width // 2, high, _STATE_TEXT * tall)
-        self._fonts["state"].configure(size=-size)
+        self._set_size("state", size)
         room = width - self._fonts["state"].measure(words) - 3 * theme.px(16)
         size = self._common([str(self._facts.cget("text"))], room, high, _FACTS_TEXT * max(both, tall * 0.8))
-        self._fonts["facts"].configure(size=-size)
+        self._set_size("facts", size)
 
     def _fit_counters(self, width: int, tall: float) -> None:
         room = width // len(self.counters) - 8
         numbers = [str(label.cget("text")) for label in self.counters.values()]
         high = round(_COUNTERS * tall)
-        self._fonts["number"].configure(size=-self._common(numbers, room, high, _NUMBER_TEXT * tall))
+        self._set_size("number", self._common(numbers, room, high, _NUMBER_TEXT * tall))
         captions = [str(label.cget("text")) for label in self._captions.values()]
-        self._fonts["caption"].configure(size=-self._common(captions, room, high // 3, _CAPTION_TEXT * tall))
+        self._set_size("caption", self._common(captions, room, high // 3, _CAPTION_TEXT * tall))
+
+    def _set_size(self, name: str, size: int) -> None:
+        """Set a font's size in pixels. Unchanged ones are left alone: Tk lays out every widget again after a change."""
+        if self._fonts[name]["size"] != -size:
+            self._fonts[name].configure(size=-size)
 
     def _common(self, words: list[str], width: int, height: int, largest: float) -> int:
         """The font size with which each of these fits."""

@@ -34,9 +34,9 @@ class VerdictBanner(tk.Frame):
         body = tkfont.Font(self, name=theme.font("body"), exists=True)
         self._largest = abs(round(base["size"] * (6 if self._large else 1)))
         self._largest_reason = abs(round(body["size"] * (5 if self._large else 1)))
-        self._font = tkfont.Font(self, family=base["family"], size=-self._largest, weight="bold")
-        self._small = tkfont.Font(self, family=body["family"], size=-self._largest_reason)
         self._fitter = FontFitter(self)
+        self._font = self._fitter.font(base["family"], self._largest, bold=True)
+        self._small = self._fitter.font(body["family"], self._largest_reason)
         self._word = tk.Label(self, font=self._font, borderwidth=0, padx=0, pady=0)
         self._reason = tk.Label(self, font=self._small, justify="center", borderwidth=0, padx=0, pady=0)
         self._reason_height = _LINES * self._small.metrics("linespace") + 2
@@ -111,13 +111,16 @@ class VerdictBanner(tk.Frame):
         if self._large:
             below = round(height * (_REASON if status not in ("", "ALARM") else _MESSAGE)) if reason else 0
         above = height - below
-        family = self._font["family"]
+        family = str(self._font["family"])
         # Digits and capitals leave a part of their line empty, so they may be higher than the place.
         size = self._fitter.size(word, width, round(above * 1.3), self._largest, family=family, bold=True, wrap=False)
-        small = self._fitter.size(reason, width, below, self._largest_reason, family=self._small["family"])
-        self._font.configure(size=-size)
-        self._small.configure(size=-small)
-        self._reason.configure(wraplength=width, text=break_lines(reason, self._small.measure, width))
+        reason_family = str(self._small["family"])
+        small = self._fitter.size(reason, width, below, self._largest_reason, family=reason_family)
+        self._font = self._fitter.font(family, size, bold=True)
+        self._small = self._fitter.font(reason_family, small)
+        lines = break_lines(reason, self._small.measure, width)
+        self._word.configure(font=self._font)
+        self._reason.configure(font=self._small, wraplength=width, text=lines)
         self._word.place(x=0, y=0, width=width, height=above)
         self._reason.place(x=0, y=above, width=width, height=below)
 

@@ -10,6 +10,7 @@ from tkinter import ttk
 from typing import Any
 
 from inspector.ui.kit import theme
+from inspector.ui.kit.idle_call import IdleCall
 
 _OWN_WHEEL = ("Treeview", "Text", "TSpinbox")
 _SETTLED, _RETURNS = 1.0, 3  # a scroll bar needed again so soon, in seconds, and so often in a row stays
@@ -146,21 +147,15 @@ class ElidedTree(ttk.Treeview):
         self._keys = tuple(columns)
         self._whole: dict[tuple[str, str], str] = {}
         self._given: dict[tuple[str, str], str] = {}  # texts set by this class
-        self._waiting = ""
+        self._fitting = IdleCall(self, self._fit)
         for event in ("<Configure>", "<ButtonRelease-1>"):
-            self.bind(event, lambda _: self._soon(), add=True)
-        self.bind("<Destroy>", lambda _: self.after_cancel(self._waiting) if self._waiting else None, add=True)
+            self.bind(event, lambda _: self._fitting.request(), add=True)
 
     def insert(self, *given: Any, **named: Any) -> str:
-        self._soon()
+        self._fitting.request()
         return super().insert(*given, **named)
 
-    def _soon(self) -> None:
-        if not self._waiting:
-            self._waiting = self.after_idle(self._fit)
-
     def _fit(self) -> None:
-        self._waiting = ""
         rows = self.get_children()
         for key in self._keys:
             room = int(self.column(key, "width")) - theme.px(16)

@@ -15,6 +15,7 @@ from inspector import diagnostics, registry
 from inspector.registry import Installed, PluginRecord
 from inspector.system import paths
 from inspector.ui.kit import strings, theme
+from inspector.ui.kit.idle_call import IdleCall
 from inspector.ui.kit.menu import menu as empty_menu
 from inspector.ui.kit.open_externally import open_path
 from inspector.ui.kit.page import Page
@@ -104,8 +105,9 @@ class PluginsPage(Page):
             self.table.column(name, width=theme.px(width), minwidth=theme.px(width), stretch=name == "brings")
             self.table.column(name, anchor=anchor)  # type: ignore[call-overload]
         add_scrollbars(self.table)
+        shortening = IdleCall(self.table, self._shorten)
         for event in ("<Configure>", "<ButtonRelease-1>"):  # on resizing of the window or a column
-            self.table.bind(event, lambda _: self.after_idle(self._shorten), add=True)
+            self.table.bind(event, lambda _: shortening.request(), add=True)
         self.table.bind("<<TreeviewSelect>>", lambda _: self._select())
         self.table.bind("<Delete>", lambda _: self._remove())
         theme.on_theme_change(self.table, self._paint)

@@ -45,10 +45,10 @@ def windows() -> list[psutil.Process]:
 
 
 def photograph(name: str) -> None:
-    """Ask for a picture of the screen, and wait until it was taken."""
+    """Ask for an image of the screen, and wait until it was taken."""
     wanted = WORK / f"{name}.wanted"
     wanted.touch()
-    until(lambda: not wanted.exists(), "a picture of the screen", 60)
+    until(lambda: not wanted.exists(), "an image of the screen", 60)
 
 
 def register() -> str:

@@ -114,9 +114,9 @@ def paths_beyond_260_characters() -> str:
     while len(str(folder)) < 300:
         folder = folder / ("长路径 " * 6).strip()
     paths.long_path(folder).mkdir(parents=True)
-    picture = np.full((48, 64, 3), 90, np.uint8)
-    file = write_image(folder / "轴承.png", picture)
-    expect(np.array_equal(read_image(file)[0], picture), "the image was not read back")
+    image = np.full((48, 64, 3), 90, np.uint8)
+    file = write_image(folder / "轴承.png", image)
+    expect(np.array_equal(read_image(file)[0], image), "the image was not read back")
     out = HERE / "long out"
     done = _inspector("inspect", folder, "--output", out, "--export", "images,jsonl")
     expect(done.returncode == 0, done.stderr[-300:])

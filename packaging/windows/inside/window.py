@@ -1,6 +1,6 @@
 """Run by the Windows Python: walks through the window as ``packaging/screenshots.py`` does, for one look.
 
-The pictures are taken from outside: a file ``NAME.wanted`` asks for one, and is gone when it was taken.
+The images are taken from outside: a file ``NAME.wanted`` asks for one, and is gone when it was taken.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import screenshots
 from screenshots import SCENES, Driver
 
-LIMIT = 60.0  # seconds that a picture may take
+LIMIT = 60.0  # seconds that an image may take
 SCENE_LIMIT = 1200.0  # seconds that a scene may take; then the stacks of all threads are printed, and it ends
 
 
 class Window(Driver):
-    """A driver whose pictures somebody else takes."""
+    """A driver whose images somebody else takes."""
 
     folder: Path
 
@@ -100,7 +100,7 @@ def main() -> int:
     shutil.rmtree(screenshots.HOME, ignore_errors=True)
     shutil.copytree(screenshots.TEMPLATE, screenshots.HOME)
     language, theme = look.split("-")
-    driver = Window(language, theme, 100, lambda name, picture: None)
+    driver = Window(language, theme, 100, lambda name, image: None)
     driver.folder = out
     began = time.monotonic()
     faulthandler.dump_traceback_later(SCENE_LIMIT, exit=True)

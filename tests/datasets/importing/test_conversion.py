@@ -159,7 +159,7 @@ def test_shapes_of_one_group_are_one_defect(tmp_path):
     assert overlap(found[1][1], blob((5, 30, 35, 50))) > 0.9  # the even-odd rule leaves no hole where they overlap
 
 
-def test_labelmes_picture_may_lie_anywhere(tmp_path):
+def test_labelmes_image_may_lie_anywhere(tmp_path):
     folder, box = tmp_path / "a", [shape("Defect", [[1, 1], [20, 1], [20, 20]])]
     labelme(folder / "labels", "one", box, imagePath="..\\pictures\\图 1.png")
     (folder / "pictures").mkdir()
@@ -181,7 +181,7 @@ def test_labelmes_picture_may_lie_anywhere(tmp_path):
     } == dict.fromkeys(found, True)
 
 
-def test_a_picture_of_the_same_name_with_labels_of_its_own_is_not_taken(tmp_path):
+def test_a_image_of_the_same_name_with_labels_of_its_own_is_not_taken(tmp_path):
     box = [shape("Defect", [[1, 1], [20, 1], [20, 20]])]
     for place, seed, data in (("a", 1, None), ("b", None, png(noise(2))), ("c", None, None), ("d", 4, None)):
         labelme(tmp_path / "in" / place, "0", box, None if seed is None else noise(seed), imageData=data)
@@ -229,7 +229,7 @@ def test_what_is_wrong_with_labelmes_files_is_counted(tmp_path):
     assert overlap(found["large"][0][1], np.kron(small.astype(bool), np.ones((2, 2), bool))) > 0.85
 
 
-def test_pictures_without_labels_may_be_good_parts(tmp_path):
+def test_images_without_labels_may_be_good_parts(tmp_path):
     triangles(tmp_path / "a", 3)
     (tmp_path / "a" / "good").mkdir()
     for number in range(3):
@@ -460,7 +460,7 @@ def test_a_folder_without_a_split_is_divided(tmp_path, head):
     assert sum(counts["b"] for counts in done.defects.values()) == 9
 
 
-def test_class_names_in_a_text_file_and_labels_beside_the_pictures(tmp_path):
+def test_class_names_in_a_text_file_and_labels_beside_the_images(tmp_path):
     yolo(tmp_path / "a", {"part": "part"}, None)
     with pytest.raises(InputError, match=r"contains YOLO \(part/0.txt\), which is not supported; write a data.yaml"):
         convert(tmp_path / "a", tmp_path / "set")
@@ -524,7 +524,7 @@ def test_only_some_classes_or_a_single_one(tmp_path):
     assert sum(counts["Defect"] for counts in done.defects.values()) == 5
 
 
-def test_pictures_of_one_name_and_odd_suffixes(tmp_path):
+def test_images_of_one_name_and_odd_suffixes(tmp_path):
     folder, ring = tmp_path / "a", [shape("a", [[1, 1], [40, 2], [20, 50]])]
     for place, seed in (("x", 0), ("y", 1), ("z/y", 2)):
         labelme(folder / place, "1", ring, noise(seed))
@@ -606,7 +606,7 @@ def test_a_used_folder_is_left_alone_and_an_empty_one_is_filled(tmp_path):
 # The split
 
 
-def test_the_same_pictures_stay_together_and_the_seed_decides(tmp_path):
+def test_the_same_images_stay_together_and_the_seed_decides(tmp_path):
     triangles(tmp_path / "a", 12)
     for number in range(4):  # the same pixels under another name and in another format
         ring = [shape("Defect", [[1, 1], [40, 2], [20, 50]])]
@@ -642,7 +642,7 @@ def test_groups_stay_together(tmp_path):
         assert mine <= digests["train"] or mine <= digests["val"]
 
 
-def test_pictures_in_two_given_splits_are_told(tmp_path):
+def test_images_in_two_given_splits_are_told(tmp_path):
     yolo(
         tmp_path / "a",
         {"images/train": "labels/train", "images/val": "labels/val"},

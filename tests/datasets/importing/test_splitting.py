@@ -31,7 +31,7 @@ def test_it_depends_on_seed_and_marks_only():
     assert len({tuple(split_by_group(names, [0] * 50, {"val": 0.2}, seed)) for seed in range(6)}) == 6
 
 
-def test_added_pictures_hardly_move_the_others():
+def test_added_images_hardly_move_the_others():
     before = split_by_group(marks(100), [0] * 100, {"val": 0.2, "test": 0.1}, 0)
     after = split_by_group(marks(100) + marks(10, "new"), [0] * 110, {"val": 0.2, "test": 0.1}, 0)[:100]
     assert sum(one != other for one, other in zip(before, after, strict=True)) <= 6

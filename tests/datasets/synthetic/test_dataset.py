@@ -37,7 +37,7 @@ def test_same_seed_same_bytes_whatever_the_workers(made: Path, tmp_path: Path) -
     assert _hashes(tmp_path / "two") == _hashes(made)
 
 
-def test_another_seed_gives_other_pictures(made: Path, tmp_path: Path) -> None:
+def test_another_seed_gives_other_images(made: Path, tmp_path: Path) -> None:
     synthesize(tmp_path / "other", count=2, seed=4, size=SIZE, workers=1)
     ours = {v for k, v in _hashes(tmp_path / "other").items() if k.startswith("images")}
     assert ours.isdisjoint(_hashes(made).values())

@@ -12,7 +12,7 @@ def parts() -> list[Part]:
     return [render_part(np.random.default_rng([5, number]), size=320) for number in range(24)]
 
 
-def test_picture_has_the_size_asked_for() -> None:
+def test_image_has_the_size_asked_for() -> None:
     part = render_part(np.random.default_rng(1), size=200)
     assert part.image.shape == (200, 200, 3)
     assert part.image.dtype == np.uint8

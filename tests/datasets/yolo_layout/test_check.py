@@ -88,7 +88,7 @@ def test_the_document_is_json_and_says_the_same(folder):
         ("0 -0.02 0.1 0.5 0.1 0.5 0.5", "outside"),
     ],
 )
-def test_a_line_that_cannot_be_used_loses_the_picture(folder, line, kind):
+def test_a_line_that_cannot_be_used_loses_the_image(folder, line, kind):
     (folder / "labels" / "train" / "件 1.txt").write_text(f"{SQUARE}\n{line}\n", "utf-8")
     found = report(folder)
     assert kinds(found) == {("train", kind): 1} and found.refusal is None
@@ -134,7 +134,7 @@ def test_a_class_that_the_set_does_not_have_is_refused(folder, wrong):
     assert "件 0.txt line 1" in found.refusal and faults(found)[0].fatal and not found.document()["usable"]
 
 
-def test_pictures_that_cannot_be_read_are_left_out(folder, picture):
+def test_images_that_cannot_be_read_are_left_out(folder, picture):
     whole = folder / "images" / "train" / "件 1.png"
     whole.write_bytes(whole.read_bytes()[:-40])
     (folder / "images" / "train" / "text.jpg").write_bytes(b"no picture")
@@ -154,7 +154,7 @@ def test_missing_and_unreadable_labels(folder):
     assert [picture.classes for picture in found.images["train"]] == [(0, 1), ()]
 
 
-def test_labels_without_a_picture(folder):
+def test_labels_without_a_image(folder):
     for name in ("stray", "classes", "件 2"):
         (folder / "labels" / "train" / f"{name}.txt").write_text(SQUARE, "utf-8")
     found = report(folder)
@@ -207,7 +207,7 @@ def test_unreadable_validation_is_refused(folder):
     assert report(folder).refusal.startswith("val: no image can be used: 2 images left out as unreadable")
 
 
-def test_nothing_is_written_beside_the_pictures(folder):
+def test_nothing_is_written_beside_the_images(folder):
     def state():
         return {file: (file.stat().st_mtime_ns, file.stat().st_size) for file in folder.rglob("*")}
 
@@ -239,7 +239,7 @@ def test_folders_of_roboflow_and_lists_of_cvat(folder):
 
 
 @pytest.mark.parametrize("made", [False, True], ids=["missing", "empty"])
-def test_a_test_split_without_pictures_does_not_matter(folder, made):
+def test_a_test_split_without_images_does_not_matter(folder, made):
     if made:
         (folder / "images" / "test").mkdir()
     text = (folder / "data.yaml").read_text("utf-8")
@@ -247,7 +247,7 @@ def test_a_test_split_without_pictures_does_not_matter(folder, made):
     assert report(folder).totals == {"train": 3, "val": 2}
 
 
-def test_hidden_files_are_no_pictures(folder):
+def test_hidden_files_are_no_images(folder):
     (folder / "images" / "train" / "._件 0.png").write_bytes(b"of a Macintosh")
     (folder / "images" / "train" / ".thumbnails").mkdir()
     shutil.copy(folder / "images" / "train" / "件 0.png", folder / "images" / "train" / ".thumbnails" / "件 0.png")

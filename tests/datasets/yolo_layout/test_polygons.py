@@ -19,7 +19,7 @@ def filled(ring: np.ndarray, height: int, width: int, offset: int = 0) -> np.nda
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_a_cut_polygon_fills_what_lies_in_the_picture(seed):
+def test_a_cut_polygon_fills_what_lies_in_the_image(seed):
     chance = np.random.default_rng(seed)
     ring = chance.uniform(-15, 35, (int(chance.integers(3, 9)), 2))  # crosses itself, too
     cut = polygons.clipped(ring, 20, 16)

@@ -301,7 +301,7 @@ def test_maps_that_are_not_double_are_refused(arguments, hr):
         module(torch.zeros(1, 12, *hr), torch.zeros(1, 16, 5, 4))
 
 
-def test_wrong_channels_and_pictures_are_refused():
+def test_wrong_channels_and_images_are_refused():
     hr, lr = maps()
     with pytest.raises(ValueError, match=r"hr_feat \(N, 12, H, W\), not \(2, 16, 10, 8\)"):
         small()(lr.repeat(1, 1, 2, 2), lr)

@@ -152,7 +152,7 @@ def test_half_module(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_pictures_of_a_batch_do_not_touch_each_other(kind):
+def test_images_of_a_batch_do_not_touch_each_other(kind):
     module = make(kind)
     x = torch.randn(3, 5, 4, 12)
     alone = torch.cat([module(x[n : n + 1], masks(module, 5, 4)) for n in range(3)])

@@ -132,7 +132,7 @@ def test_a_published_size_takes_the_official_argument_and_our_options():
         assert RMT_T(num_classes=7, in_chans=1).patch_embed.proj[0].in_channels == 1
 
 
-def test_a_picture_too_large_for_a_whole_map_is_refused():
+def test_a_image_too_large_for_a_whole_map_is_refused():
     with torch.device("meta"):
         network = RMT_T()
     with pytest.raises(ValueError, match=r"100 x 100 with 8 heads.*use 'chunk'"):

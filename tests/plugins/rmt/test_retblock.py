@@ -99,7 +99,7 @@ def test_feed_forward_drops_values_only_while_training():
     assert torch.all(module.eval()(x) != 0)
 
 
-def test_drop_path_drops_whole_pictures_and_keeps_the_mean():
+def test_drop_path_drops_whole_images_and_keeps_the_mean():
     torch.manual_seed(0)
     module, x = DropPath(0.25), torch.ones(4000, 2, 3)
     y = module(x)

@@ -13,6 +13,7 @@ from inspector.ui.kit import open_externally, printing, theme
 from inspector.ui.kit.charts.data_window import ChartDataWindow
 from inspector.ui.kit.charts.figure import Figure
 from inspector.ui.kit.charts.layout import DisplayList, Font, Item, Line, Rect, draw
+from inspector.ui.kit.idle_call import IdleCall
 from inspector.ui.kit.shell import Shell
 from inspector.ui.kit.strings import tr
 from inspector.ui.kit.widgets import Tooltip
@@ -50,7 +51,7 @@ class Chart(ttk.Frame):
         self._display_list = DisplayList((), ())
         self._empty = ""
         self._at: int | None = None
-        self._waiting = ""
+        self._drawing = IdleCall(self, self._redraw)
         self.columnconfigure(0, weight=1)
         self.rowconfigure(1, weight=1)
         ttk.Label(self, text=title, style="Card.TLabel", font=theme.font("head")).grid(row=0, column=0, sticky="w")
@@ -70,7 +71,7 @@ class Chart(ttk.Frame):
             takefocus=True,
         )
         self.canvas.grid(row=1, column=0, columnspan=2, sticky="nsew", pady=(theme.px(4), 0))
-        self.canvas.bind("<Configure>", lambda _: self._redraw_soon())
+        self.canvas.bind("<Configure>", lambda _: self._drawing.request())
         self.canvas.bind("<Motion>", lambda event: self._point(self._bar_at(event.x, event.y)))
         self.canvas.bind("<Leave>", lambda _: self._point(None))
         self.canvas.bind("<FocusOut>", lambda _: self._point(None))
@@ -101,26 +102,16 @@ class Chart(ttk.Frame):
         for button in self.buttons:
             button.state(["disabled" if self.figure is None else "!disabled"])
         self._point(None)
-        self._redraw_soon()
-
-    def destroy(self) -> None:
-        if self._waiting:
-            self.after_cancel(self._waiting)
-        super().destroy()
+        self._drawing.request()
 
     # drawing
 
     def _paint(self) -> None:
         tokens = theme.tokens()
         self.canvas.configure(background=tokens.card, highlightbackground=tokens.card, highlightcolor=tokens.primary)
-        self._redraw_soon()
-
-    def _redraw_soon(self) -> None:
-        if not self._waiting:
-            self._waiting = self.after_idle(self._redraw)
+        self._drawing.request()
 
     def _redraw(self) -> None:
-        self._waiting = ""
         canvas = self.canvas
         canvas.delete("all")
         self._at = None

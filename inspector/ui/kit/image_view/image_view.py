@@ -18,6 +18,7 @@ from PIL import ImageTk
 
 from inspector.domain import Detection, Frame, Inspection
 from inspector.ui.kit import theme
+from inspector.ui.kit.idle_call import IdleCall
 from inspector.ui.kit.image_view import compositor
 from inspector.ui.kit.image_view.compositor import VIEWS, ImagePyramid, RenderOptions, View
 from inspector.ui.kit.image_view.overlay_label import OverlayLabel
@@ -63,7 +64,7 @@ class ImageView(ttk.Frame):
         self._title = ""
         self._window: Size = theme.px(480), theme.px(320)
         self._dirty = self._busy = self._refining = False
-        self._waiting: str | None = None
+        self._drawing = IdleCall(self, self._draw_now)
         self._pointer: Point | None = None
         self._pressed: Point | None = None
         self._dragged = False
@@ -79,9 +80,10 @@ class ImageView(ttk.Frame):
         )
         self.canvas.pack(fill="both", expand=True)
         self._image = self.canvas.create_image(self._ring, self._ring, anchor="nw")
-        self._font, self._fitter = tkfont.Font(self, font=theme.font("title")), FontFitter(self)
-        self._largest = abs(int(str(tkfont.nametofont(theme.font("title"), self)["size"])))
-        self._text = self.canvas.create_text(0, 0, fill="#C9CED6", font=self._font, justify="center")
+        self._fitter = FontFitter(self)
+        title = tkfont.nametofont(theme.font("title"), self)
+        self._family, self._largest = str(title["family"]), abs(int(str(title["size"])))
+        self._text = self.canvas.create_text(0, 0, fill="#C9CED6", justify="center")
         self._file, self._hints, self._about = (OverlayLabel(self.canvas) for _ in range(3))
         self._sides = OverlayLabel(self.canvas), OverlayLabel(self.canvas)
         self._bind_events()
@@ -225,11 +227,9 @@ class ImageView(ttk.Frame):
     def _changed(self) -> None:
         """Draw soon; what changes until then is drawn with it."""
         self._dirty = True
-        if self._waiting is None:
-            self._waiting = self.after_idle(self._draw_now)
+        self._drawing.request()
 
     def _draw_now(self) -> None:
-        self._waiting = None
         if not self._dirty or self._busy or not self.canvas.winfo_viewable():
             return
         self._dirty = False
@@ -295,9 +295,9 @@ class ImageView(ttk.Frame):
         self.canvas.itemconfigure(self._text, state="normal" if empty else "hidden", width=max(1, widest))
         if empty:
             words = str(self.canvas.itemcget(self._text, "text"))  # type: ignore[no-untyped-call]
-            family = self._font["family"]
             room = max(20, widest), max(20, height - 2 * theme.px(8))
-            self._font.configure(size=-self._fitter.size(words, *room, self._largest, family=family, bold=True))
+            pixels = self._fitter.size(words, *room, self._largest, family=self._family, bold=True)
+            self.canvas.itemconfigure(self._text, font=self._fitter.font(self._family, pixels, bold=True))
         self._file.show("" if empty else self._title, margin, margin, "nw", widest)
         percent = f"{_percent(self.zoom)} %"
         hints = tr("Wheel zooms · drag moves · F fits · 1 full size · M masks")
@@ -443,11 +443,6 @@ class ImageView(ttk.Frame):
         anchor = ("s" if y > self._window[1] / 2 else "n") + ("e" if x > self._window[0] / 2 else "w")
         x, y = x + (away if "w" in anchor else -away), y + (away if "n" in anchor else -away)
         self._about.show(text, x, y, anchor, self._window[0])
-
-    def destroy(self) -> None:
-        if self._waiting is not None:
-            self.after_cancel(self._waiting)
-        super().destroy()
 
 
 def _draw(

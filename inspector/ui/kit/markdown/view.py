@@ -14,6 +14,7 @@ from urllib.parse import unquote
 from PIL import Image, ImageTk
 
 from inspector.ui.kit import theme
+from inspector.ui.kit.idle_call import IdleCall
 from inspector.ui.kit.markdown.line_breaks import LineBreaks
 from inspector.ui.kit.markdown.parser import Block, inline, parse, plain
 from inspector.ui.kit.scrollbars import add_scrollbars
@@ -47,7 +48,7 @@ class MarkdownView(ttk.Frame):
         self._style()
         theme.on_theme_change(self.text, self._paint)
         self._breaks = LineBreaks(self.text)
-        self._mending = ""
+        self._mending = IdleCall(self, self._breaks.update)
         self.text.bind("<Configure>", self._resized)
         self.text.bind("<Tab>", lambda _: self._next_link(1))
         for keys in ("<Shift-Tab>", "<ISO_Left_Tab>"):
@@ -165,13 +166,8 @@ class MarkdownView(ttk.Frame):
 
     def _mend_soon(self) -> None:
         """Chinese lines are broken by Tk first."""
-        if str(self.text.cget("wrap")) == "char" and not self._mending:
-            self._mending = self.after_idle(self._mend)
-
-    def _mend(self) -> None:
-        self._mending = ""
-        if self.winfo_exists():
-            self._breaks.update()
+        if str(self.text.cget("wrap")) == "char":
+            self._mending.request()
 
     def _width(self) -> int:
         """Pixels that a line may take."""

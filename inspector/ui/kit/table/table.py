@@ -10,6 +10,7 @@ from functools import partial
 from tkinter import ttk
 
 from inspector.ui.kit import theme
+from inspector.ui.kit.idle_call import IdleCall
 from inspector.ui.kit.scrollbars import AutoHideScrollbar
 from inspector.ui.kit.strings import tr
 from inspector.ui.kit.table.clipboard import ClipboardCopy
@@ -74,7 +75,7 @@ class VirtualTable(ttk.Frame):
         self._dragging = False
         self._slots: list[str] = []
         self._shown: list[tuple[object, ...] | None] = []
-        self._drawing = ""
+        self._drawing = IdleCall(self, self._draw)
         self._lengths: dict[tuple[str, int], str] = {}  # (text, width) -> elided text
         self._row_height = 1
         self._build(empty, height)
@@ -101,7 +102,7 @@ class VirtualTable(ttk.Frame):
         self._known = count
         if self._follow and at_end:
             self._top = self._last_top(count)
-        self._draw_soon()
+        self._drawing.request()
         if self._copying is not None:
             self._copying.resume()
 
@@ -119,7 +120,7 @@ class VirtualTable(ttk.Frame):
             self._at.choose(index)
             if see:
                 self._see(index)
-        self._draw_soon()
+        self._drawing.request()
 
     def selection(self) -> IndexRanges:
         """The selected indices, ascending: a sequence that stays small for a million rows."""
@@ -144,7 +145,7 @@ class VirtualTable(ttk.Frame):
     def set_empty(self, text: str) -> None:
         """The sentence shown where there are no rows."""
         self._empty.configure(text=text)
-        self._draw_soon()
+        self._drawing.request()
 
     def widths(self) -> dict[str, int]:
         """Width of each column, pixels at 96 dpi."""
@@ -164,8 +165,6 @@ class VirtualTable(ttk.Frame):
     focus = focus_set
 
     def destroy(self) -> None:
-        if self._drawing:
-            self.after_cancel(self._drawing)
         if self._copying is not None:
             self._copying.stop()
         super().destroy()
@@ -216,7 +215,7 @@ class VirtualTable(ttk.Frame):
         tree.bind("<Button-1>", self._press)
         tree.bind("<B1-Motion>", self._drag)
         tree.bind("<Double-Button-1>", self._double)
-        tree.bind("<ButtonRelease-1>", lambda _: self._draw_soon(), add=True)  # a column may be wider now
+        tree.bind("<ButtonRelease-1>", lambda _: self._drawing.request(), add=True)  # a column may be wider now
         tree.bind("<Button-2>" if sys.platform == "darwin" else "<Button-3>", self._menu_at_pointer)
         for key in ("Shift-F10", "Menu", "App"):
             with suppress(tk.TclError):  # this system has no such key
@@ -229,8 +228,8 @@ class VirtualTable(ttk.Frame):
             tree.bind("<Shift-Button-4>", lambda _: self._sideways(-1))
             tree.bind("<Shift-Button-5>", lambda _: self._sideways(1))
         tree.bind("<Configure>", lambda _: self._resized())
-        tree.bind("<FocusIn>", lambda _: self._draw_soon())
-        tree.bind("<FocusOut>", lambda _: self._draw_soon())
+        tree.bind("<FocusIn>", lambda _: self._drawing.request())
+        tree.bind("<FocusOut>", lambda _: self._drawing.request())
 
     def _recolour(self) -> None:
         tokens = theme.tokens()
@@ -265,7 +264,7 @@ class VirtualTable(ttk.Frame):
             self._top = self._last_top(len(self._rows))
         elif seen:
             self._see(self._at.current)
-        self._draw_soon()
+        self._drawing.request()
 
     def _stretch(self) -> None:
         """Give the columns that stretch what the others leave: Tk makes them wider, but not narrower."""
@@ -277,12 +276,7 @@ class VirtualTable(ttk.Frame):
         for key in elastic if self.tree.winfo_width() > 1 else ():
             self.tree.column(key, width=max(room // len(elastic), int(self.tree.column(key, "minwidth"))))
 
-    def _draw_soon(self) -> None:
-        if not self._drawing:
-            self._drawing = self.after_idle(self._draw)
-
     def _draw(self) -> None:
-        self._drawing = ""
         count, room = len(self._rows), len(self._slots)
         self._top = max(0, min(self._top, self._last_top(count)))
         stop = min(self._top + room, count)
@@ -362,7 +356,7 @@ class VirtualTable(ttk.Frame):
         top = max(0, min(int(top), self._last_top(len(self._rows))))
         if top != self._top:
             self._top = top
-            self._draw_soon()
+            self._drawing.request()
 
     def _scroll(self, action: str, amount: str, unit: str = "") -> None:
         """Handle a scroll bar command."""
@@ -398,7 +392,7 @@ class VirtualTable(ttk.Frame):
             self._tell(before)
 
     def _tell(self, before: IndexRanges) -> None:
-        self._draw_soon()
+        self._drawing.request()
         if self._at.chosen != before and self._on_select is not None:
             self._on_select(self._at.chosen)
 
@@ -415,7 +409,7 @@ class VirtualTable(ttk.Frame):
             if len(self._rows):
                 self._at.current = max(0, min(index, len(self._rows) - 1))
                 self._see(self._at.current)
-                self._draw_soon()
+                self._drawing.request()
         else:
             self._choose(index, state & _SHIFT)
         return "break"

@@ -89,7 +89,7 @@ def test_it_is_written_with_what_it_costs(made):
     assert sum(file.stat().st_size for file in written.iterdir()) < 4.5e6
 
 
-def test_it_is_kept_for_pictures_of_any_shape(made, kept):
+def test_it_is_kept_for_images_of_any_shape(made, kept):
     import openvino
 
     model = openvino.Core().read_model(kept.network)
@@ -188,7 +188,7 @@ def test_what_cannot_be_kept_leaves_nothing(made):
     assert list((paths.plugin_folder("yolo11") / "converted").iterdir()) == []
 
 
-def test_unreadable_pictures_are_left_out_and_told(good, data, caplog):
+def test_unreadable_images_are_left_out_and_told(good, data, caplog):
     from inspector_plugins.yolo11.export.calibration import Calibration
 
     calibration = Calibration((good / "damaged.jpg", good / "good-01.jpg"), (), data, ("Defect",), 320, 32)
@@ -200,7 +200,7 @@ def test_unreadable_pictures_are_left_out_and_told(good, data, caplog):
         list(Calibration((good / "damaged.jpg",), (), data, ("Defect",), 320, 32)._inputs([]))
 
 
-def test_many_pictures_are_taken_evenly():
+def test_many_images_are_taken_evenly():
     from inspector_plugins.yolo11.export.calibration import MOST_IMAGES, _sample
 
     few, many = [Path(str(number)) for number in range(7)], [Path(str(number)) for number in range(1050)]
@@ -248,7 +248,7 @@ def test_wrong_input_is_one_sentence_and_leaves_nothing(good, data, empty, optio
     assert sorted(empty.rglob("*")) == before and not (paths.plugin_folder("yolo11") / "converted").exists()
 
 
-def test_a_picture_as_the_network_sees_it():
+def test_a_image_as_the_network_sees_it():
     from inspector_plugins.yolo11.export.calibration import network_input
 
     image = np.zeros((40, 64, 3), np.uint8)

@@ -49,7 +49,7 @@ def test_letterbox_is_that_of_ultralytics(picture, height, width, imgsz):
     assert np.array_equal(ours, LetterBox(imgsz, auto=True, stride=32)(image=image))
 
 
-def test_letterbox_refuses_other_pictures():
+def test_letterbox_refuses_other_images():
     with pytest.raises(ValueError, match=r"expected \(4, 5, 3\) uint8, not \(5, 4, 3\)"):
         decode.letterbox(
             np.zeros((5, 4, 3), np.uint8), Letterbox.for_size(4, 5, 32, 32), np.empty((32, 32, 3), np.uint8)
@@ -92,7 +92,7 @@ def test_classes_are_suppressed_apart_and_scores_lie_above_the_threshold():
     assert (found[0].mask.x, found[0].mask.y, found[0].mask.area) == (8, 8, 32 * 32)
 
 
-def test_boxes_are_clipped_and_moved_to_the_picture():
+def test_boxes_are_clipped_and_moved_to_the_image():
     fit = Letterbox.for_size(100, 200, 64, 32)
     assert (fit.top, fit.left, fit.input_height, fit.input_width) == (0, 0, 32, 64)
     found = decode.decode(
@@ -144,7 +144,7 @@ def test_masks_are_cut_out_of_those_of_ultralytics(height, width, imgsz):
         assert (ours != whole).sum() <= whole.size * 1e-5  # logits within a rounding error of 0
 
 
-def test_a_small_detection_in_a_huge_picture_takes_little_memory():
+def test_a_small_detection_in_a_huge_image_takes_little_memory():
     fit = Letterbox.for_size(10_000, 10_000, 640, 32)
     prototypes = np.ones((32, 160, 160), np.float32)
     box = prediction([[300, 300, 310, 312]], [[0.5]], np.ones((1, 32)))

@@ -129,14 +129,14 @@ def bundled(tmp_path_factory):
 
 
 @pytest.mark.parametrize(("confidence", "iou"), THRESHOLDS)
-def test_the_bundled_model_agrees_on_the_sample_pictures(bundled, confidence, iou):
+def test_the_bundled_model_agrees_on_the_sample_images(bundled, confidence, iou):
     paths = sorted((ROOT / "sample_data").glob("*.jpg"))
     assert sum(check(*bundled, read_image(path)[0], confidence, iou) for path in paths) >= 6
 
 
 @pytest.mark.parametrize("many", [False, True])  # as for a camera, and as for files
 @pytest.mark.parametrize(("confidence", "iou"), THRESHOLDS)
-def test_the_bundled_model_agrees_on_real_pictures(shared, bundled, confidence, iou, many):
+def test_the_bundled_model_agrees_on_real_images(shared, bundled, confidence, iou, many):
     ours, theirs = bundled
     ours = ours.many() if many else ours
     paths = sorted((shared / "data/bsdata-raceway/images/val").iterdir())[::9]
@@ -217,7 +217,7 @@ def test_a_head_without_suppression_is_refused(checkpoints, tmp_path):
     assert open_model(tmp_path / "fused.pt").info.runtime == "torch"
 
 
-def test_many_pictures_at_once(both, picture):
+def test_many_images_at_once(both, picture):
     ours, _ = both
     images = [picture(240, 300), picture(300, 240), picture(240, 300)[::-1]]
     found = ours.predict(images, 0.25, 0.45)
@@ -255,7 +255,7 @@ def test_options(checkpoints, picture):
     ours.close()
 
 
-def test_what_was_compiled_is_taken_up_before_the_first_picture(checkpoints, picture, monkeypatch):
+def test_what_was_compiled_is_taken_up_before_the_first_image(checkpoints, picture, monkeypatch):
     weights = checkpoints("yolo11n-seg")
     first = OpenVinoModel(weights)
     expected = first.predict([picture(240, 320)], 0.25, 0.45)[0]

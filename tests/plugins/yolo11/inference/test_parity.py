@@ -77,7 +77,7 @@ def test_a_batch_agrees(checkpoints, both, picture):
 
 
 @pytest.mark.parametrize("number", [0, 20, 50])
-def test_strangers_weights_agree_on_real_pictures(shared, both, number):
+def test_strangers_weights_agree_on_real_images(shared, both, number):
     from inspector.api import read_image
 
     models = both(shared / "data/weights/third-party-yolo11s-seg-nc1.pt")
@@ -87,7 +87,7 @@ def test_strangers_weights_agree_on_real_pictures(shared, both, number):
 
 
 @pytest.mark.parametrize(("number", "confidence", "iou"), [(5, 0.3, 0.45), (30, 0.5, 0.3), (45, 0.7, 0.7)])
-def test_agrees_on_real_pictures(shared, checkpoints, both, number, confidence, iou):
+def test_agrees_on_real_images(shared, checkpoints, both, number, confidence, iou):
     from inspector.api import read_image
 
     paths = sorted((shared / "data/bsdata-raceway/images/val").iterdir())
@@ -102,7 +102,7 @@ def bundled(both):
 
 
 @pytest.mark.parametrize(("confidence", "iou"), THRESHOLDS)
-def test_the_bundled_model_agrees_on_the_sample_pictures(bundled, confidence, iou):
+def test_the_bundled_model_agrees_on_the_sample_images(bundled, confidence, iou):
     from inspector.api import read_image
 
     paths = sorted((Path(__file__).parents[4] / "sample_data").glob("*.jpg"))
@@ -111,7 +111,7 @@ def test_the_bundled_model_agrees_on_the_sample_pictures(bundled, confidence, io
 
 
 @pytest.mark.parametrize(("confidence", "iou"), THRESHOLDS)
-def test_the_bundled_model_agrees_on_real_pictures(shared, bundled, confidence, iou):
+def test_the_bundled_model_agrees_on_real_images(shared, bundled, confidence, iou):
     from inspector.api import read_image
 
     paths = sorted((shared / "data/bsdata-raceway/images/val").iterdir())[::9]

@@ -54,7 +54,7 @@ def test_needs_weights():
         SPEC.open(None, "cpu", [], **check_options(SPEC.options, {}, "yolo11"))
 
 
-def test_pictures_of_any_size_together_are_as_one_by_one(opened, picture, checkpoints):
+def test_images_of_any_size_together_are_as_one_by_one(opened, picture, checkpoints):
     images = [picture(240, 320), picture(320, 200), picture(240, 320)[::-1], picture(33, 470), picture(241, 320)]
     alone = [opened.predict([image], 0.2, 0.45)[0] for image in images]
     assert sum(map(len, alone)) > 20
@@ -78,7 +78,7 @@ def test_detections_are_limited(checkpoints, picture):
     assert 0 < len(model.predict([picture(320, 320)], 0.05, 0.7)[0]) <= 3
 
 
-def test_a_picture_of_100_megapixels(opened):
+def test_a_image_of_100_megapixels(opened):
     image = np.zeros((10_000, 10_000, 3), np.uint8)
     image[4000:6000, 4000:6000] = np.random.default_rng(0).integers(0, 256, (2000, 2000, 3), np.uint8)
     found = opened.predict([image], 0.6, 0.3)[0]

@@ -54,7 +54,7 @@ def test_it_equals_that_of_ultralytics(folder, tmp_path, augment):
             assert np.array_equal(np.asarray(value), np.asarray(theirs[key])), key
 
 
-def test_12_bit_pictures_look_as_in_inspecting(tmp_path):
+def test_12_bit_images_look_as_in_inspecting(tmp_path):
     import cv2
     from ultralytics.cfg import get_cfg
 

@@ -305,7 +305,7 @@ def test_the_best_model_loads_in_plain_ultralytics(whole, data):
     assert out.splitlines()[-2:] == ["segment {0: 'Defect'} 4", "[]"]
 
 
-def test_an_interrupted_last_measuring_is_made_up_for_with_pictures(data, tmp_path, monkeypatch):
+def test_an_interrupted_last_measuring_is_made_up_for_with_images(data, tmp_path, monkeypatch):
     """Drawn offline, with Chinese names; nothing is left next to the data."""
     from inspector_plugins.yolo11.training.trainer import Training
 
@@ -333,7 +333,7 @@ def test_an_interrupted_last_measuring_is_made_up_for_with_pictures(data, tmp_pa
     assert names >= {"BoxF1_curve.png", "confusion_matrix.png", "confusion_matrix_normalized.png"}
 
 
-def test_a_last_step_of_one_picture_is_refused(run, tmp_path):
+def test_a_last_step_of_one_image_is_refused(run, tmp_path):
     with pytest.raises(InputError, match="would have a single image"):
         run(imgsz=32, batch=3)
     assert not (tmp_path / "out").exists()
