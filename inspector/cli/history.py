@@ -15,7 +15,7 @@ from typing import Any
 from inspector import cli, i18n, registry
 from inspector.api import Scope
 from inspector.cli import console
-from inspector.cli.rejudge import user
+from inspector.cli.excluding import exclude, include, left_out
 from inspector.domain import InputError, Reason, quote, spreadsheet_text
 from inspector.history import History, Query
 from inspector.history.judgements import Judgements
@@ -54,13 +54,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     purge = commands.add_parser("purge", help="delete old inspections permanently")
     purge.add_argument("--before", required=True, metavar="DATE", help="delete inspections older than this")
     purge.add_argument("--yes", action="store_true", help="delete; without this flag only the number is shown")
-    exclude = commands.add_parser("exclude", help="leave a run out of statistics")
-    exclude.add_argument("--reason", default="", metavar="TEXT", help="recorded with the run")
-    exclude.add_argument("--operator", default="", metavar="NAME", help="who does (default: the user of this computer)")
-    include = commands.add_parser("include", help="count a run in statistics again")
-    for command in (exclude, include):
+    out = commands.add_parser("exclude", help="leave a run out of statistics")
+    out.add_argument("--reason", default="", metavar="TEXT", help="recorded with the run")
+    out.add_argument("--operator", default="", metavar="NAME", help="who does (default: the user of this computer)")
+    again = commands.add_parser("include", help="count a run in statistics again")
+    for command in (out, again):
         command.add_argument("id", type=int, metavar="RUN", help="id of a run")
-    for command in (search, show, export, purge, exclude, include):
+    for command in (search, show, export, purge, out, again):
         command.add_argument("--json", action="store_true", help="print one JSON document")
 
 
@@ -71,8 +71,8 @@ def run(arguments: argparse.Namespace) -> int:
         "show": _show,
         "export": _export,
         "purge": _purge,
-        "exclude": _exclude,
-        "include": _include,
+        "exclude": exclude,
+        "include": include,
     }
     return actions[arguments.action](arguments) or cli.DONE
 
@@ -180,7 +180,7 @@ def _show(arguments: argparse.Namespace) -> None:
         "Reasons": "; ".join(reasons) or None,
         "Part": None if part is None else f"{part.id}, view {record['part']['view']}",
         "Part verdict": None if part is None else "; ".join((part.verdict.status, *i18n.part_reasons(part, "en"))),
-        "Statistics": None if record["excluded"] is None else _left_out(record["excluded"]),
+        "Statistics": None if record["excluded"] is None else left_out(record["excluded"]),
         "Lot": record["lot"],
         "Operator": record["operator"],
         "Station": record["station"],
@@ -231,11 +231,6 @@ def _show(arguments: argparse.Namespace) -> None:
                 for d in record["detections"]
             ],
         )
-
-
-def _left_out(excluded: dict[str, str]) -> str:
-    reason = f": {excluded['reason']}" if excluded["reason"] else ""
-    return f"left out on {_local(excluded['time'])} by {excluded['by'] or 'unknown'}{reason}"
 
 
 def _export(arguments: argparse.Namespace) -> int:
@@ -383,26 +378,6 @@ def _purge(arguments: argparse.Namespace) -> None:
         console.print_line(
             f"Inspections older than {_local(before.isoformat())}: {count}. To delete them permanently, add --yes."
         )
-
-
-def _exclude(arguments: argparse.Namespace) -> None:
-    person = arguments.operator.strip() or user()
-    with Judgements() as judgements:
-        judgements.exclude(arguments.id, person, arguments.reason.strip())
-        excluded = judgements.excluded(arguments.id)
-    if arguments.json:
-        console.emit({"run": arguments.id, "excluded": excluded})
-    else:
-        console.print_line(f"Run {arguments.id} is left out of statistics; its results are kept.")
-
-
-def _include(arguments: argparse.Namespace) -> None:
-    with Judgements() as judgements:
-        judgements.include(arguments.id)
-    if arguments.json:
-        console.emit({"run": arguments.id, "excluded": None})
-    else:
-        console.print_line(f"Run {arguments.id} counts in statistics.")
 
 
 def _local(time: str) -> str:
