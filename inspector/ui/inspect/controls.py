@@ -329,7 +329,7 @@ class Controls(ScrollFrame):
             self.host.window_state.set("rules", {} if rules is None else rules.to_json())
             self._show_rules()
 
-        edit_rules(self.host, self.session.rules, names, edited)
+        edit_rules(self.host, self.session.rules, names, edited, self.session.try_rules)
 
     def edit_parts(self) -> None:
         """Edit how images group into parts."""

@@ -597,7 +597,7 @@ class InspectPage(Page):
             self.host.root.title(title)
             self.controls.show_recipe()
         run = self.session.run
-        rules = run.job.rules if run is not None and self.session.active else self.session.rules
+        rules = run.job.rules if run is not None and self.session.active else self.session.shown_rules
         if rules is not self._rules_shown:
             self._rules_shown = rules
             self._judged.configure(text=tr("Rules: {rules}", rules=rule_set(rules)))
@@ -649,7 +649,7 @@ class InspectPage(Page):
         shown = self._shown
         if isinstance(shown, Inspection) and not self.session.active:
             try:
-                verdict = judge(shown.detections, self.session.rules, self.session.calibration)
+                verdict = judge(shown.detections, self.session.shown_rules, self.session.calibration)
             except InputError:  # limits in millimetres without calibration; the preview says so
                 self.session.preview()
                 return

@@ -70,6 +70,7 @@ class Session:
         self.confidence: float = settings.get("confidence")
         self.iou: float = settings.get("iou")
         self.rules: Rules | None = None
+        self._trial: tuple[Rules | None] | None = None
         self.parts: Grouping | None = None
         self.calibration: Calibration | None = None
         self.facts: Mapping[str, str] = {}
@@ -259,7 +260,9 @@ class Session:
         chosen, device = self.model, self.device
         acquire = None if chosen is None or self.loading else functools.partial(self._acquire_model, chosen, device)
         self._live_preview.request(
-            PreviewRequest(self._opens, self.index, acquire, self.confidence, self.iou, self.rules, self.calibration)
+            PreviewRequest(
+                self._opens, self.index, acquire, self.confidence, self.iou, self.shown_rules, self.calibration
+            )
         )
 
     def _on_preview(self, result: PreviewResult) -> None:
@@ -343,7 +346,18 @@ class Session:
     def set_rules(self, rules: Rules | None) -> None:
         """Set the rules from the next run; the image shown is judged again immediately."""
         self.rules = rules
+        self._trial = None
         self.on_rules()
+
+    def try_rules(self, rules: Rules | None) -> None:
+        """Judge the image shown by other rules while they are edited; runs use :attr:`rules`."""
+        self._trial = None if rules == self.rules else (rules,)
+        self.on_rules()
+
+    @property
+    def shown_rules(self) -> Rules | None:
+        """The rules of the image shown outside of a run."""
+        return self.rules if self._trial is None else self._trial[0]
 
     def stop(self) -> None:
         if self.run is not None:
