@@ -17,6 +17,7 @@ from inspector.api import Scope
 from inspector.cli import console
 from inspector.cli.excluding import exclude, include, left_out
 from inspector.domain import InputError, Reason, quote, spreadsheet_text
+from inspector.domain.limits import CODES
 from inspector.history import History, Query
 from inspector.history.judgements import Judgements
 from inspector.history.periods import to_local_time
@@ -167,7 +168,7 @@ def _show(arguments: argparse.Namespace) -> None:
     if arguments.json:
         console.emit(record)
         return
-    reasons = (f"{r['code']} {r['label']}: {r['value']:g} > {r['limit']:g}" for r in record["reasons"])
+    reasons = (_reason(r, ":") for r in record["reasons"])
     lines = {
         "Inspection": f"{record['id']} (run {record['run']}: {record['title']})",
         "Name": record["name"],
@@ -231,6 +232,12 @@ def _show(arguments: argparse.Namespace) -> None:
                 for d in record["detections"]
             ],
         )
+
+
+def _reason(reason: dict[str, Any], colon: str = "") -> str:
+    signs = {"below": "<", "near": "≈"}
+    sign = signs.get(reason["code"].rpartition("_")[2], ">") if reason["code"] in CODES else ">"
+    return f"{reason['code']} {reason['label']}{colon} {reason['value']:g} {sign} {reason['limit']:g}"
 
 
 def _export(arguments: argparse.Namespace) -> int:
@@ -356,7 +363,7 @@ def _csv_row(record: dict[str, Any]) -> Iterator[Any]:
     found = record["detections"]
     derived = {
         "labels": "; ".join(sorted({d["label"] for d in found})),
-        "reasons": "; ".join(f"{r['code']} {r['label']} {r['value']:g} > {r['limit']:g}" for r in record["reasons"]),
+        "reasons": "; ".join(_reason(r) for r in record["reasons"]),
         "defects": len(found),
         "largest_px2": max((d["area_px"] for d in found if d["area_px"] is not None), default=None),
         "model": record["model"]["file"],

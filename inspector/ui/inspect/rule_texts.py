@@ -13,6 +13,7 @@ from inspector.ui.kit.strings import tr
 EVERY = "*"
 ALL = "\0"
 """Label of the limits for all classes together."""
+_UNITS = {"px2": "px²", "mm2": "mm²"}
 Scope = tuple[str, str]
 """A region ("" for the whole image) and a class, :data:`EVERY` or :data:`ALL`."""
 Typed = dict[Scope, dict[str, dict[str, str]]]
@@ -96,16 +97,18 @@ def sentence(measure: str, held: Mapping[str, str]) -> tuple[str, bool]:
 def _meaning(measure: str, limit: str, verdict: str) -> str:
     if measure == "count":
         return tr("More than {limit} in an image: {verdict}.", limit=limit, verdict=verdict)
-    if measure == "area_px":
-        return tr("A defect larger than {limit} px²: {verdict}.", limit=limit, verdict=verdict)
-    if measure == "length_px":
-        return tr("A defect longer than {limit} px: {verdict}.", limit=limit, verdict=verdict)
-    if measure == "score":
-        return tr("A defect with a confidence above {limit}: {verdict}.", limit=limit, verdict=verdict)
-    name = measure_name(measure)
-    if MEASURES[measure].minimum:
-        return tr("{measure} below {limit}: {verdict}.", measure=name, limit=limit, verdict=verdict)
-    return tr("{measure} above {limit}: {verdict}.", measure=name, limit=limit, verdict=verdict)
+    of = MEASURES[measure]
+    value = f"{limit} {_UNITS.get(of.unit or '', of.unit or '')}".strip()
+    texts = {
+        "area": tr("A defect larger than {limit}: {verdict}.", limit=value, verdict=verdict),
+        "length": tr("A defect longer than {limit}: {verdict}.", limit=value, verdict=verdict),
+        "width": tr("A defect wider than {limit}: {verdict}.", limit=value, verdict=verdict),
+        "nearest": tr("Two defects closer than {limit}: {verdict}.", limit=value, verdict=verdict),
+        "score": tr("A defect with a confidence above {limit}: {verdict}.", limit=value, verdict=verdict),
+    }
+    if of.total or of.quantity not in texts:
+        return tr("{measure} above {limit}: {verdict}.", measure=measure_name(measure), limit=limit, verdict=verdict)
+    return texts[of.quantity]
 
 
 def number(text: str) -> int | float:

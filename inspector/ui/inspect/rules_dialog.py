@@ -79,7 +79,7 @@ class RulesDialog(tk.Toplevel):
         self._mode = tk.StringVar(self, "any")
         self._own = tk.StringVar(self, "own")
         self._unit = tk.StringVar(self, "px")
-        self._least = tk.StringVar(self)
+        self._threshold = tk.StringVar(self)
         self._unnamed = tk.StringVar(self, "NG")
         self._typed = {measure: {step: tk.StringVar(self) for step in _STEPS} for measure in MEASURES}
         self._sentences: dict[str, ttk.Label] = {}
@@ -93,7 +93,7 @@ class RulesDialog(tk.Toplevel):
         for row in self._typed.values():
             for variable in row.values():
                 variable.trace_add("write", lambda *_: self._typed_in())
-        self._least.trace_add("write", lambda *_: self._score_typed())
+        self._threshold.trace_add("write", lambda *_: self._score_typed())
         self.bind("<Escape>", lambda _: self.cancel())
         self.protocol("WM_DELETE_WINDOW", self.cancel)
         self._place()
@@ -189,8 +189,8 @@ class RulesDialog(tk.Toplevel):
         last = 4 + 2 * len(MEASURES)
         least = ttk.Label(frame, text=tr("Counts from confidence"), wraplength=theme.px(150), justify="left")
         least.grid(row=last, column=0, sticky="w", pady=theme.px(12))
-        self._least_field = ttk.Entry(frame, textvariable=self._least, width=7)
-        self._least_field.grid(row=last, column=1, sticky="w")
+        self._threshold_field = ttk.Entry(frame, textvariable=self._threshold, width=7)
+        self._threshold_field.grid(row=last, column=1, sticky="w")
 
     def _paint(self) -> None:
         self.configure(background=theme.tokens().surface)
@@ -231,7 +231,7 @@ class RulesDialog(tk.Toplevel):
 
     def _name_of(self, scope: Scope) -> str:
         region, label = scope
-        names = {EVERY: tr("every other class"), ALL: tr("all classes together")}
+        names = {EVERY: tr("every other class"), ALL: tr("All classes together")}
         template = TEMPLATES.get(self._template)
         own = label if template is None else template.name_of(label, strings.language())
         name = names.get(label, own)
@@ -258,7 +258,7 @@ class RulesDialog(tk.Toplevel):
             for step, variable in row.items():
                 variable.set(held.get(measure, {}).get(step, ""))
         self._own.set("own" if scope in self._typed_rows else "follows")
-        self._least.set("" if self._is_further(scope) else self._scores.get(scope[1], ""))
+        self._threshold.set("" if self._is_further(scope) else self._scores.get(scope[1], ""))
         self._filling = False
         self._name.configure(text=self._name_of(scope))
         if self._is_further(scope):
@@ -309,7 +309,7 @@ class RulesDialog(tk.Toplevel):
         """Keep the typed confidence threshold of the class."""
         if self._filling or self._is_further(self._shown):
             return
-        if text := self._least.get().strip():
+        if text := self._threshold.get().strip():
             self._scores[self._shown[1]] = text
         else:
             self._scores.pop(self._shown[1], None)
@@ -321,7 +321,7 @@ class RulesDialog(tk.Toplevel):
         own = self._shown in self._typed_rows
         for widget in (*self._choices, *self._fields, self._unnamed_box):
             widget.state(["!disabled" if limits else "disabled"])
-        self._least_field.state(["!disabled" if limits and not self._is_further(self._shown) else "disabled"])
+        self._threshold_field.state(["!disabled" if limits and not self._is_further(self._shown) else "disabled"])
         self._mark_list()
         for measure, label in self._sentences.items():
             held = self._typed_rows.get(self._shown, {}).get(measure, {})

@@ -59,7 +59,7 @@ def names(dialog):
 def test_what_comes_in_goes_out(dialog, done):
     for label in ("stain", "pit", "*", "wear"):
         choose(dialog, label)
-    assert names(dialog) == ["● wear", "● stain", "○ pit", "● every other class", "○ all classes together"]
+    assert names(dialog) == ["● wear", "● stain", "○ pit", "● every other class", "○ All classes together"]
     dialog.accept()
     assert [rules.to_json() for rules in done] == [RULES] and not dialog.winfo_exists()
 
@@ -184,6 +184,56 @@ def test_sentences_in_chinese():
     assert plain(said) == "一张图片中超过 3 个：NG。" and not wrong
 
 
+SECOND = {
+    "version": 2,
+    "classes": {"wear": {"length_mm": {"ng": 1.5}, "nearest_px": {"warn": 9, "ng": 5}}},
+    "all": {"total_area_px": {"ng": 1000}},
+    "regions": {"raceway": {"classes": {}, "all": {"count": {"ng": 0}}}},
+    "confidence": {"wear": 0.4},
+    "unnamed": "warn",
+}
+
+
+@pytest.fixture
+def second(shell, done):
+    made = edit_rules(shell, Rules.from_json(SECOND), ("wear", "pit"), done.append)
+    shell.root.update()
+    return made
+
+
+def test_all_that_a_file_says_goes_out_again(second, done):
+    for label in ("pit", "*", "\0", "wear"):
+        choose(second, label)
+    second.accept()
+    assert done == [Rules.from_json(SECOND)]
+
+
+def test_limits_over_all_classes_and_thresholds_are_typed(second, done):
+    choose(second, "\0")
+    type_in(second, "total_area_px", "warn", "500")
+    assert second._threshold_field.instate(["disabled"]), "a threshold is of a class"
+    choose(second, "pit")
+    second._threshold.set("0,6")
+    choose(second, "wear")
+    second._threshold.set("")
+    second.accept()
+    (rules,) = done
+    assert rules.to_json()["all"] == {"total_area_px": {"warn": 500, "ng": 1000}}
+    assert rules.to_json()["confidence"] == {"pit": 0.6}
+
+
+def test_a_threshold_that_is_none_cannot_be_used(second):
+    choose(second, "wear")
+    second._threshold.set("1.5")
+    assert "wear" in plain(second.problem()) and second._accept_button.instate(["disabled"])
+
+
+def test_both_limits_of_every_measure_are_within_the_dialog(second):
+    choose(second, "wear")
+    right = second._scroll.winfo_rootx() + second._scroll.winfo_width()
+    assert all(field.winfo_rootx() + field.winfo_width() <= right for field in second._fields)
+
+
 FULL = {
     "version": 2,
     "name": "line",
@@ -239,7 +289,7 @@ def test_limits_of_a_region_and_of_all_classes_are_edited(full, done):
     type_in(full, "width_mm", "ng", "0,2")
     choose_scope(full, "", ALL)
     type_in(full, "count", "warn", "5")
-    assert "● rib › pit" in names(full) and "● all classes together" in names(full)
+    assert "● rib › pit" in names(full) and "● All classes together" in names(full)
     full.accept()
     written = done[0].to_json()
     assert written["regions"]["rib"] == {"classes": {"pit": {"width_mm": {"ng": 0.2}}}}
@@ -259,21 +309,21 @@ def test_the_unit_chooses_the_measures_and_hides_no_limit(full):
 
 def test_a_minimum_says_below_and_its_warning_comes_first(full):
     choose_scope(full, "raceway", "*")
-    assert any("below 9: WARN" in word and "below 4: NG" in word for word in words(full))
+    assert "Two defects closer than 9 px: WARN.  Two defects closer than 4 px: NG." in words(full)
     type_in(full, "nearest_px", "ng", "20")
     assert "The WARN limit must not be below the NG limit." in full.problem()
 
 
 def test_threshold_and_unnamed_classes_are_edited(full, done):
     choose_scope(full, "", "pit")
-    full._least.set("0.7")
+    full._threshold.set("0.7")
     full._unnamed.set("OK")
     full.update()
     choose_scope(full, "", "wear")
-    full._least.set("1.5")
+    full._threshold.set("1.5")
     full.update()
     assert full.problem() == "wear: Counts from confidence: Enter a number from 0 to 1."
-    full._least.set("")
+    full._threshold.set("")
     full.update()
     full.accept()
     assert (done[0].confidence, done[0].unnamed) == ({"pit": 0.7}, "ok")
