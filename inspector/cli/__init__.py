@@ -31,6 +31,7 @@ COMMANDS = {
     "calibrate": "find the size of a pixel in millimetres",
     "rules": "list the templates of rules, explain a rule file",
     "rejudge": "apply other rules to a finished run, without inference",
+    "study": "evaluate agreement, gauges and probability of detection",
     "plugins": "list, check, install, remove, enable, disable and create plugins",
     "history": "search, show, export and purge earlier inspections",
     "cameras": "list the cameras of this computer",
