@@ -28,6 +28,7 @@ COMMANDS = {
     "architectures": "list architectures, show what one costs, check all",
     "convert": "convert labels from labelme, CVAT or Roboflow into a dataset",
     "synthesize": "render a dataset of synthetic bearings",
+    "recipes": "list, show, import, export, lock and unlock recipes",
     "calibrate": "find the size of a pixel in millimetres",
     "plugins": "list, check, install, remove, enable, disable and create plugins",
     "history": "search, show, export and purge earlier inspections",
