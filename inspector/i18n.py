@@ -6,11 +6,13 @@ import functools
 import logging
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from inspector.domain import Message, Part, Reason, Rules
+from inspector.domain import MEASURES, Limit, Message, Part, Reason, Rules
 from inspector.domain.messages import filled
+from inspector.domain.verdicts import ALL
 from inspector.system.paths import assets, read_json
 
 logger = logging.getLogger(__name__)
@@ -22,6 +24,20 @@ _REASONS = {
     "area_above": "{label}: area {value} above {limit}",
     "length_above": "{label}: length {value} above {limit}",
     "score_above": "{label}: confidence {value} above {limit}",
+    "total_area_above": "{label}: total area {value} above {limit}",
+    "feret_above": "{label}: Feret diameter {value} above {limit}",
+    "width_above": "{label}: width {value} above {limit}",
+    "width_mean_above": "{label}: mean width {value} above {limit}",
+    "perimeter_above": "{label}: perimeter {value} above {limit}",
+    "nearest_below": "{label}: distance to the next defect {value} below {limit}",
+    "area_near": "{label}: area {value} close to {limit}",
+    "total_area_near": "{label}: total area {value} close to {limit}",
+    "length_near": "{label}: length {value} close to {limit}",
+    "feret_near": "{label}: Feret diameter {value} close to {limit}",
+    "width_near": "{label}: width {value} close to {limit}",
+    "width_mean_near": "{label}: mean width {value} close to {limit}",
+    "perimeter_near": "{label}: perimeter {value} close to {limit}",
+    "nearest_near": "{label}: distance to the next defect {value} close to {limit}",
     "scaled_below": "the shorter side is scaled to {value}, below {limit}, where no defect can be seen: cut the image",
     "view_missing": "view {label} is missing",
     "view_surplus": "view {label} came {value} times",
@@ -32,10 +48,20 @@ _REASONS = {
     "views_above": "{value} views instead of {limit}",
     "name_unmatched": "the name {label} does not fit the pattern of the parts",
 }
-_MEASURES = {
+_PHRASES = {
+    "all": "all defects",
+    "region": "{label} in {region}",
+    "uncertain": "{reason}, within the uncertainty of ±{uncertainty}",
+}
+_QUANTITIES = {
     "count": ("count", "数量"),
-    "area_px": ("area (px²)", "面积 (px²)"),
-    "length_px": ("length (px)", "长度 (px)"),
+    "area": ("area", "面积"),
+    "length": ("length", "长度"),
+    "feret": ("Feret diameter", "Feret 直径"),
+    "width": ("width", "宽度"),
+    "width_mean": ("mean width", "平均宽度"),
+    "perimeter": ("perimeter", "周长"),
+    "nearest": ("distance to the next defect", "与最近缺陷的距离"),
     "score": ("confidence", "置信度"),
 }
 _SENTENCES = ("errors.json", "system.json")  # of "translate"; all other files are the window's own texts
@@ -146,7 +172,14 @@ def reason_text(reason: Reason, language: str) -> str:
     template = _REASONS.get(reason.code, "{label}: {code} {value} above {limit}")
     value, limit = _numbers(reason.value, reason.limit)
     unit = f" {_UNITS.get(reason.unit, reason.unit)}" if reason.unit else ""
-    return tr(template, language, label=reason.label, code=reason.code, value=f"{value}{unit}", limit=f"{limit}{unit}")
+    label = tr(_PHRASES["all"], language) if reason.label == ALL else reason.label
+    if reason.region is not None:
+        label = tr(_PHRASES["region"], language, label=label, region=reason.region)
+    text = tr(template, language, label=label, code=reason.code, value=f"{value}{unit}", limit=f"{limit}{unit}")
+    if reason.within_uncertainty:
+        uncertainty = f"{reason.uncertainty:.3g}{unit}"
+        return tr(_PHRASES["uncertain"], language, reason=text, uncertainty=uncertainty)
+    return text
 
 
 def part_reasons(part: Part, language: str) -> list[str]:
@@ -172,15 +205,43 @@ def rule_lines(rules: Rules | None, language: str) -> list[str]:
     chinese = language.startswith("zh")
     any_defect = "任何缺陷均为 NG" if chinese else "any defect is NG"
     every_other, nothing = ("其他所有类别", "无限制") if chinese else ("every other class", "no limit")
-    if rules is None or not rules.classes:
+    together = "所有类别合计" if chinese else "all classes together"
+    if rules is None or rules == Rules(name=rules.name):
         return [any_defect]
-    lines = []
-    for label, row in rules.classes.items():
-        limits = []
-        for name, limit in row.items():
-            parts = [
-                f"{word} > {value:g}" for word, value in (("WARN", limit.warn), ("NG", limit.ng)) if value is not None
-            ]
-            limits.append(f"{_MEASURES[name][chinese]}: {', '.join(parts)}")
-        lines.append(f"{every_other if label == '*' else label}: {'; '.join(limits) or nothing}")
-    return lines if "*" in rules.classes else [*lines, f"{every_other}: {any_defect}"]
+
+    def line(label: str, row: Mapping[str, Limit]) -> str:
+        return f"{every_other if label == '*' else label}: {'; '.join(_limit_texts(row, chinese)) or nothing}"
+
+    lines = [line(label, row) for label, row in rules.classes.items()]
+    if "*" not in rules.classes:
+        others = {"ng": any_defect, "warn": any_defect.replace("NG", "WARN"), "ok": nothing}
+        lines.append(f"{every_other}: {others[rules.unnamed]}")
+    if rules.overall:
+        lines.append(line(together, rules.overall))
+    for region, limits in rules.regions.items():
+        inside = [line(label, row) for label, row in limits.classes.items()]
+        inside += [line(together, limits.overall)] if limits.overall else []
+        lines += [f"{'区域' if chinese else 'region'} {region}, {text}" for text in inside]
+    for label, score in rules.confidence.items():
+        counts = f"置信度低于 {score:g} 不计" if chinese else f"does not count below confidence {score:g}"
+        lines.append(f"{every_other if label == '*' else label}: {counts}")
+    return lines
+
+
+def measure_name(name: str, language: str) -> str:
+    """Return the name of a measure that can have a limit, with its unit: ``length (mm)``."""
+    measure, chinese = MEASURES[name], language.startswith("zh")
+    text = _QUANTITIES[measure.quantity][chinese]
+    if measure.total and measure.quantity == "area":
+        text = "总面积" if chinese else "total area"
+    return f"{text} ({_UNITS.get(measure.unit, measure.unit)})" if measure.unit else text
+
+
+def _limit_texts(row: Mapping[str, Limit], chinese: bool) -> list[str]:
+    texts = []
+    for name, limit in row.items():
+        sign = "<" if MEASURES[name].minimum else ">"
+        steps = (("WARN", limit.warn), ("NG", limit.ng))
+        parts = [f"{word} {sign} {value:g}" for word, value in steps if value is not None]
+        texts.append(f"{measure_name(name, 'zh' if chinese else 'en')}: {', '.join(parts)}")
+    return texts

@@ -11,7 +11,8 @@ import pytest
 
 from inspector import i18n
 from inspector.api import Text
-from inspector.domain import MEASURES, Detection, Limit, Reason, Rules, judge
+from inspector.domain import Detection, Limit, Reason, Rules, judge
+from inspector.domain.limits import CODES
 from inspector.i18n import language, reason_text, tr
 from inspector.registry import load
 from inspector.settings import CORE
@@ -71,6 +72,9 @@ def test_language_of_windows(identifier, expected, monkeypatch):
 
 
 ROOT = Path(__file__).parents[1]
+
+
+REASONS = {*i18n._REASONS.values(), *i18n._PHRASES.values()}
 
 
 @pytest.fixture(scope="module")
@@ -159,7 +163,7 @@ def test_every_text_of_the_window_is_a_literal():
 def test_every_text_is_translated(translated):
     keys, _ = said_by_the_window()
     missing = [f"{where}: {key}" for key, where in keys.items() if key not in translated]
-    missing += [key for key in {*said_by_the_command_line(), *i18n._REASONS.values()} if key not in translated]
+    missing += [key for key in {*said_by_the_command_line(), *REASONS} if key not in translated]
     assert not missing, "\n".join(["In no file of assets/locale/zh:", *missing])
     others = [f"{where}: {ast.unparse(call)}" for where, call in calls("tr", "plugins")]
     assert not others, "plugins translate with Text(en, zh)"
@@ -168,7 +172,7 @@ def test_every_text_is_translated(translated):
 def test_every_translation_is_used(translated):
     keys, _ = said_by_the_window()
     fallback = "{label}: {code} {value} above {limit}"
-    unused = translated - keys.keys() - said_by_the_command_line() - {*i18n._REASONS.values(), fallback}
+    unused = translated - keys.keys() - said_by_the_command_line() - {*REASONS, fallback}
     assert not unused, "\n".join(["Translated, yet nobody says it:", *sorted(unused)])
 
 
@@ -301,7 +305,7 @@ def test_every_measure_has_its_sentence():
     of_parts = {"view_missing", "view_surplus", "view_unexpected", "view_unreadable", "views_below", "views_above"} | {
         "view_unsaved"
     }
-    codes = {code for code, _ in MEASURES.values()} | {"scaled_below", "name_unmatched"} | of_parts
+    codes = set(CODES) | {"scaled_below", "name_unmatched"} | of_parts
     assert codes == set(i18n._REASONS)
     verdict = judge([Detection("Defect", 0.9, (0, 0, 1, 1))], Rules({"Defect": {"score": Limit(ng=0.5)}}))
     assert [reason_text(reason, "zh") for reason in verdict.reasons] == ["Defect：置信度 0.9 超过 0.5"]

@@ -30,6 +30,7 @@ COMMANDS = {
     "synthesize": "render a dataset of synthetic bearings",
     "recipes": "list, show, import, export, lock and unlock recipes",
     "calibrate": "find the size of a pixel in millimetres",
+    "rules": "list the templates of rules, explain a rule file",
     "plugins": "list, check, install, remove, enable, disable and create plugins",
     "history": "search, show, export and purge earlier inspections",
     "cameras": "list the cameras of this computer",

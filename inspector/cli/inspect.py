@@ -56,7 +56,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--imgsz", metavar="N", help="input size of the network in pixels")
     add("--device", type=_device, metavar="auto|cpu|cuda[:N]", help="device")
     add("--runtime", metavar="auto|torch|openvino", help="inference runtime")
-    add("--rules", type=Path, metavar="FILE", help="limits for the verdict, as JSON; without rules any defect is NG")
+    add(
+        "--rules",
+        type=Path,
+        metavar="FILE|TEMPLATE",
+        help="limits for the verdict (default: any defect is NG)",
+    )
     add("--mm-per-pixel", type=float, metavar="F", help="size of a pixel on the part in millimetres")
     add("--calibration", type=Path, metavar="FILE", help="calibration of the camera, as JSON")
     add(

@@ -12,23 +12,17 @@ from inspector.domain.frame import Box, Detection, Frame, Mask, Skipped, SourceS
 from inspector.domain.grouping import Grouping, Trigger
 from inspector.domain.inspection import Inspection, ModelInfo, Timings, view_name
 from inspector.domain.job import Choice, Job, check_fraction
+from inspector.domain.judging import judge, warn_if_scaled_below, warn_if_too_small
+from inspector.domain.limits import MEASURES, Limit, RegionRules
 from inspector.domain.measures import Measures
 from inspector.domain.messages import Message, cli_text, from_json, from_line, join_messages, message, to_json, to_line
 from inspector.domain.outputs import plain_frame, plain_outputs
 from inspector.domain.parts import OpenPart, Part, PartProgress, PartView
 from inspector.domain.recipe import RecipeInfo
-from inspector.domain.rules import (
-    MEASURES,
-    Limit,
-    Reason,
-    Rules,
-    Status,
-    Verdict,
-    judge,
-    rules_sha256,
-    warn_if_too_small,
-)
+from inspector.domain.rule_templates import TEMPLATES
+from inspector.domain.rules import Rules, rules_sha256
 from inspector.domain.texts import printable, quote, shorten, spreadsheet_text
+from inspector.domain.verdicts import Reason, Status, Verdict
 from inspector.domain.yields import pass_rate, yield_of
 
 if TYPE_CHECKING:
@@ -36,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MEASURES",
+    "TEMPLATES",
     "Box",
     "Calibration",
     "Choice",
@@ -57,6 +52,7 @@ __all__ = [
     "PartView",
     "Reason",
     "RecipeInfo",
+    "RegionRules",
     "Rules",
     "Skipped",
     "SourceStatus",
@@ -88,6 +84,7 @@ __all__ = [
     "to_line",
     "to_millimetres",
     "view_name",
+    "warn_if_scaled_below",
     "warn_if_too_small",
     "yield_of",
 ]

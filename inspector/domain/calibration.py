@@ -129,12 +129,22 @@ def to_millimetres(measures: Measures, calibration: Calibration | None) -> dict[
     """Return ``length_mm``, ``length_mm_u`` and so on, and ``area_mm2``, ``area_mm2_u``; None without calibration."""
     values: dict[str, float | None] = {}
     for name, unit in [("area", "mm2"), *((name, "mm") for name in LENGTHS)]:
-        px, found = getattr(measures, f"{name}_px"), (None, None)
+        px = getattr(measures, f"{name}_px")
+        found: tuple[float | None, float | None] = (None, None)
         if px is not None and calibration is not None:
-            pair = calibration.area(px, measures.perimeter_px or 0.0) if name == "area" else calibration.length(px)
-            found = tuple(_significant(value) for value in pair)  # type: ignore[assignment]
+            found = in_millimetres(name, px, measures.perimeter_px or 0.0, calibration)
         values[f"{name}_{unit}"], values[f"{name}_{unit}_u"] = found
     return values
+
+
+def in_millimetres(name: str, px: float, perimeter_px: float, calibration: Calibration) -> tuple[float, float]:
+    """Return the measure ``name`` (``area``, ``length`` …) in mm or mm² and its standard uncertainty, as stored.
+
+    Args:
+        perimeter_px: of the defect; needed for an area.
+    """
+    value, uncertainty = calibration.area(px, perimeter_px) if name == "area" else calibration.length(px)
+    return _significant(value), _significant(uncertainty)
 
 
 def _significant(value: float) -> float:

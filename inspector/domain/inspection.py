@@ -11,7 +11,7 @@ from inspector.domain.measures import Measures
 from inspector.domain.outputs import BOX_DIGITS, SCORE_DIGITS
 from inspector.domain.parts import PartView
 from inspector.domain.recipe import RecipeInfo
-from inspector.domain.rules import Verdict
+from inspector.domain.verdicts import Verdict
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class Inspection:
             "width": frame.width,
             "height": frame.height,
             "verdict": self.verdict.status,
-            "reasons": [dict(vars(reason)) for reason in self.verdict.reasons],
+            "reasons": [reason.record() for reason in self.verdict.reasons],
             "detections": [_detection_record(d, frame, self.calibration) for d in self.detections],
             "model": {
                 "file": self.model.file,

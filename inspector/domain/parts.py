@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from inspector.domain.rules import Reason, Status, Verdict
+from inspector.domain.verdicts import Reason, Status, Verdict
 
 _RANKS: Mapping[Status, int] = {"OK": 0, "WARN": 1, "NG": 2}
 
@@ -65,7 +65,7 @@ class Part:
         return {
             "id": self.id,
             "verdict": self.verdict.status,
-            "reasons": [dict(vars(reason)) | {"view": view or None} for reason, view in reasons],
+            "reasons": [reason.record() | {"view": view or None} for reason, view in reasons],
             "views": list(self.views),
             "serial": self.serial or None,
             "lot": self.lot or None,
@@ -140,9 +140,8 @@ class OpenPart:
             self._reasons.clear()
         if verdict.status == self._worst:
             for reason in verdict.reasons:
-                key = tuple(value for name, value in vars(reason).items() if name != "value")
-                if key not in self._reasons or reason.value > self._reasons[key][0].value:
-                    self._reasons[key] = (reason, view)
+                if reason.subject not in self._reasons or reason.worse_than(self._reasons[reason.subject][0]):
+                    self._reasons[reason.subject] = (reason, view)
 
     def remark(self, reason: Reason) -> None:
         """Add a reason of the whole part, which makes it WARN at least."""

@@ -1,71 +1,91 @@
-"""Rules and verdicts: the limits for defects, and whether an image meets them."""
+"""Rules: what a quality engineer allows, by class, by region and for all classes together."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from types import MappingProxyType
+from typing import Any, TypeVar
 
+from inspector.domain.calibration import Calibration
 from inspector.domain.errors import InputError
-from inspector.domain.frame import Detection, Frame
-from inspector.domain.messages import message
-from inspector.domain.texts import quote
+from inspector.domain.limits import FIRST_MEASURES, MEASURES, VERSION, Limit, RegionRules, Row, Unnamed
+from inspector.domain.rule_templates import TEMPLATES
+from inspector.domain.rules_file import read
 
-Status = Literal["OK", "WARN", "NG"]
-
-
-@dataclass(frozen=True)
-class Reason:
-    """The reason for a verdict other than OK: a code (translated for display), the measured value and the limit."""
-
-    code: str
-    label: str
-    value: float
-    limit: float
-    unit: str | None = None
-
-
-@dataclass(frozen=True)
-class Verdict:
-    status: Status
-    reasons: tuple[Reason, ...] = ()
-
-
-@dataclass(frozen=True)
-class Limit:
-    """The largest accepted values: above ``warn`` is WARN, above ``ng`` is NG. None: no limit."""
-
-    warn: float | None = None
-    ng: float | None = None
-
-
-MEASURES: Mapping[str, tuple[str, str | None]] = {
-    "count": ("count_above", None),
-    "area_px": ("area_above", "px2"),
-    "length_px": ("length_above", "px"),
-    "score": ("score_above", None),
-}
 ANY_CLASS = "*"
+_T = TypeVar("_T")
+_NO_DEFECT: Mapping[Unnamed, Row] = MappingProxyType(
+    {"ng": {"count": Limit(ng=0)}, "warn": {"count": Limit(warn=0)}, "ok": {}}
+)
 
 
 @dataclass(frozen=True)
 class Rules:
-    """Limits by class name and measure. ``*`` is every class that is not named.
+    """Limits by class and measure, by region, and for all classes together. docs/rules.md has the file format.
 
-    A class that is neither named nor covered by ``*`` may not occur: unexpected defects are NG.
-    As JSON: ``{"classes": {"Defect": {"area_px": {"warn": 200, "ng": 400}, "count": {"ng": 3}}, "*": {…}}}``, with
-    ``"name"`` if the rule set has one.
+    Attributes:
+        classes: limits by class; ``*`` is every class that is not named.
+        name: of the rule set; has no effect.
+        regions: further limits by name of a region.
+        overall: limits for all classes together.
+        unnamed: verdict on a defect of a class that is neither named nor covered by ``*``.
+        confidence: lowest score by class with which a defect counts; ``*`` is every class that is not named.
+        template: id of the template whose class names, in either language, stand for each other; "" for none.
     """
 
-    classes: Mapping[str, Mapping[str, Limit]] = field(default_factory=dict)
+    classes: Mapping[str, Row] = field(default_factory=dict)
     name: str = ""
+    regions: Mapping[str, RegionRules] = field(default_factory=dict)
+    overall: Row = field(default_factory=dict)
+    unnamed: Unnamed = "ng"
+    confidence: Mapping[str, float] = field(default_factory=dict)
+    template: str = ""
 
-    def limits(self, label: str) -> Mapping[str, Limit]:
-        """Return the limits of a class by measure."""
-        return self.classes.get(label, self.classes.get(ANY_CLASS, {"count": Limit(ng=0)}))
+    def limits(self, label: str) -> Row:
+        """Return the limits of a class in the whole image by measure, without those for all classes together."""
+        row = self._named(label, self.classes)
+        return _NO_DEFECT[self.unnamed] if row is None else row
+
+    def region_limits(self, label: str, region: str) -> Row | None:
+        """Return the further limits of a class in a region; None if that region does not name the class."""
+        rules = self.regions.get(region)
+        return None if rules is None else self._named(label, rules.classes)
+
+    def covers(self, label: str) -> bool:
+        """Whether the rules for the whole image name a class, itself or by ``*``."""
+        return self._named(label, self.classes) is not None
+
+    def least_score(self, label: str) -> float:
+        """Return the lowest score with which a defect of a class counts."""
+        score = self._named(label, self.confidence)
+        return 0.0 if score is None else score
+
+    def counts(self, label: str, score: float) -> bool:
+        """Whether a defect counts; others are shown, but judged by no limit."""
+        return score >= self.least_score(label)
+
+    def _named(self, label: str, by_class: Mapping[str, _T]) -> _T | None:
+        if label in by_class:
+            return by_class[label]
+        if self.template and (found := TEMPLATES[self.template].find(label, by_class)) is not None:
+            return by_class[found]
+        return by_class.get(ANY_CLASS)
+
+    def rows(self) -> Iterator[Row]:
+        """Yield the limits of every class and region, and those for all classes together."""
+        yield from self.classes.values()
+        yield self.overall
+        for region in self.regions.values():
+            yield from region.classes.values()
+            yield region.overall
+
+    def measures(self) -> list[str]:
+        """Return the measures that have a limit, in the order of :data:`MEASURES`."""
+        used = {name for row in self.rows() for name in row}
+        return [name for name in MEASURES if name in used]
 
     def check_names(self, names: Iterable[str]) -> None:
         """Refuse rules for unknown classes, since a misspelt name would let every defect pass.
@@ -74,10 +94,12 @@ class Rules:
             names: classes of the model.
 
         Raises:
-            InputError: the model has no such class.
+            InputError: the model has no such class, and it is none of the template's.
         """
         known = set(names)
-        if unknown := [label for label in self.classes if label != ANY_CLASS and label not in known]:
+        named = [*self.classes, *self.confidence, *(label for each in self.regions.values() for label in each.classes)]
+        terms = TEMPLATES[self.template].terms if self.template else frozenset()
+        if unknown := [label for label in named if label not in known and label != ANY_CLASS and label not in terms]:
             has = ", ".join(sorted(known))
             raise InputError(
                 "The rules name a class {label!r} that this model does not have; it has {classes}",
@@ -85,15 +107,73 @@ class Rules:
                 classes=has,
             )
 
+    def check_regions(self, names: Iterable[str]) -> None:
+        """Refuse rules for unknown regions, whose limits would have no effect.
+
+        Args:
+            names: regions of the job.
+
+        Raises:
+            InputError: there is no such region.
+        """
+        known = sorted(set(names))
+        if unknown := [name for name in self.regions if name not in known]:
+            if not known:
+                raise InputError(
+                    "The rules name a region {region!r}, but this job has no regions; draw that region, or leave it "
+                    "out of the rules",
+                    region=unknown[0],
+                )
+            raise InputError(
+                "The rules name a region {region!r} that this job does not have; it has {regions}",
+                region=unknown[0],
+                regions=", ".join(known),
+            )
+
+    def check_calibration(self, calibration: Calibration | None) -> None:
+        """Refuse limits in millimetres without a calibration.
+
+        Raises:
+            InputError: a limit is in millimetres, but there is no calibration.
+        """
+        if calibration is not None:
+            return
+        if in_mm := [name for name in self.measures() if MEASURES[name].in_mm]:
+            raise InputError(
+                "The rules limit {measure} in millimetres, but the size of a pixel is not known; calibrate the camera, "
+                "or use limits in pixels",
+                measure=in_mm[0],
+                cli_hint="--calibration or --mm-per-pixel",
+            )
+
+    @property
+    def first_version(self) -> bool:
+        """Whether version 1 of the file format can hold these rules."""
+        plain = not (self.regions or self.overall or self.confidence or self.template) and self.unnamed == "ng"
+        return plain and set(self.measures()) <= set(FIRST_MEASURES)
+
     def to_json(self) -> dict[str, Any]:
-        """Return the rules for JSON (inverse of :meth:`from_json`)."""
+        """Return the rules for JSON (inverse of :meth:`from_json`), in version 1 where that can hold them."""
         named = {"name": self.name} if self.name else {}
-        return named | {
-            "classes": {
-                label: {name: {k: v for k, v in asdict(limit).items() if v is not None} for name, limit in row.items()}
-                for label, row in self.classes.items()
+        return named | self._effect() if self.first_version else {"version": VERSION, **named, **self._effect()}
+
+    def _effect(self) -> dict[str, Any]:
+        """Everything that has an effect on verdicts, in the form of the file."""
+        document: dict[str, Any] = {"template": self.template} if self.template else {}
+        document["classes"] = _classes_json(self.classes)
+        if self.overall:
+            document["all"] = _row_json(self.overall)
+        if self.regions:
+            document["regions"] = {
+                name: {"classes": _classes_json(each.classes)}
+                | ({"all": _row_json(each.overall)} if each.overall else {})
+                for name, each in self.regions.items()
             }
-        }
+        if self.confidence:
+            document["confidence"] = dict(self.confidence)
+        if self.unnamed != "ng":
+            document["unnamed"] = self.unnamed
+        return document
 
     @classmethod
     def from_json(cls, data: object) -> Rules:
@@ -102,119 +182,30 @@ class Rules:
         Raises:
             InputError: a key or a value is wrong.
         """
-        known = isinstance(data, Mapping) and {"classes"} <= set(data) <= {"classes", "name"}
-        if not isinstance(data, Mapping) or not known or not isinstance(data["classes"], Mapping):
-            raise InputError('Rules must be {"classes": {CLASS: {MEASURE: {"warn": number, "ng": number}}}}')
-        name = data.get("name", "")
-        if not isinstance(name, str):
-            raise InputError("Rules: the name must be a text, not {name!r}", name=name)
-        classes: dict[str, dict[str, Limit]] = {}
-        for label, row in data["classes"].items():
-            if not isinstance(row, Mapping):
-                raise InputError(
-                    "Rules for class {label} must map measures to limits, not {row}", label=quote(label), row=quote(row)
-                )
-            for measure, pair in row.items():
-                where = message("Rules: class {label}, measure {measure}", label=quote(label), measure=quote(measure))
-                if measure not in MEASURES:
-                    raise InputError(
-                        "{where}: unknown measure; use {measures}", where=where, measures=", ".join(MEASURES)
-                    )
-                if not isinstance(pair, Mapping) or not pair or not set(pair) <= {"warn", "ng"}:
-                    raise InputError(
-                        '{where}: give {{"warn": number, "ng": number}}, not {pair}', where=where, pair=quote(pair)
-                    )
-                for key, value in pair.items():
-                    number = isinstance(value, int | float) and not isinstance(value, bool)
-                    most = 1 if measure == "score" else sys.float_info.max
-                    if not number or not 0 <= value <= most:
-                        bounds = message("from 0 to 1") if measure == "score" else message("of at least 0")
-                        raise InputError(
-                            "{where}: {key} must be a number {bounds}, not {value}",
-                            where=where,
-                            key=key,
-                            bounds=bounds,
-                            value=quote(value),
-                        )
-                if {"warn", "ng"} <= set(pair) and pair["warn"] > pair["ng"]:
-                    raise InputError(
-                        "{where}: warn {warn} is above ng {ng}; swap them",
-                        where=where,
-                        warn=quote(pair["warn"]),
-                        ng=quote(pair["ng"]),
-                    )
-                classes.setdefault(str(label), {})[measure] = Limit(pair.get("warn"), pair.get("ng"))
-            classes.setdefault(str(label), {})
-        return cls(classes, " ".join(name.split()))
+        return cls(**read(data))
+
+
+def _row_json(row: Row) -> dict[str, dict[str, float]]:
+    return {name: {k: v for k, v in asdict(limit).items() if v is not None} for name, limit in row.items()}
+
+
+def _classes_json(classes: Mapping[str, Row]) -> dict[str, dict[str, dict[str, float]]]:
+    return {label: _row_json(row) for label, row in classes.items()}
 
 
 def rules_sha256(rules: Rules | None) -> str:
-    """Return the fingerprint of the limits: SHA-256, hexadecimal, of their canonical JSON.
+    """Return the fingerprint of everything that acts: SHA-256, hexadecimal, of its canonical JSON.
 
-    Equal limits have the same fingerprint, regardless of the name of the rule set and of the order and form (200 or
-    200.0) of the limits. None, "any defect is NG", has the fingerprint of a rule set without limits.
+    Equal rules have the same fingerprint, regardless of the name of the rule set, of the version of its file, and of
+    the order and form (200 or 200.0) of the limits. None, "any defect is NG", has the fingerprint of a rule set
+    without limits.
     """
-    classes = {
-        label: {
-            name: {key: float(value) for key, value in (("warn", limit.warn), ("ng", limit.ng)) if value is not None}
-            for name, limit in row.items()
-        }
-        for label, row in (rules.classes if rules is not None else {}).items()
-    }
-    text = json.dumps({"classes": classes}, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    document = _with_floats((rules or Rules())._effect())
+    text = json.dumps(document, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()
 
 
-def judge(detections: Iterable[Detection], rules: Rules | None = None) -> Verdict:
-    """Return OK, WARN or NG with the reasons for that verdict.
-
-    Without rules, any defect is NG. There is one reason per class and measure, for the largest value; a value equal to
-    the limit is accepted. A defect without a mask has no area and length.
-    """
-    rules = rules or Rules()
-    by_label: dict[str, list[Detection]] = {}
-    for detection in detections:
-        by_label.setdefault(detection.label, []).append(detection)
-    warned: list[Reason] = []
-    refused: list[Reason] = []
-    for label, of_class in by_label.items():
-        for name, limit in rules.limits(label).items():
-            code, unit = MEASURES[name]
-            value = float(_measure(name, of_class))
-            if limit.ng is not None and value > limit.ng:
-                refused.append(Reason(code, label, value, float(limit.ng), unit))
-            elif limit.warn is not None and value > limit.warn:
-                warned.append(Reason(code, label, value, float(limit.warn), unit))
-    if refused:
-        return Verdict("NG", tuple(refused))
-    return Verdict("WARN" if warned else "OK", tuple(warned))
-
-
-SMALLEST_SIDE = 32
-"""Smallest shorter side of a scaled image, pixels. It is one cell of the models' coarsest feature map: below it, a
-single cell covers the whole width or height of the image."""
-
-
-def warn_if_too_small(verdict: Verdict, frame: Frame, imgsz: int) -> Verdict:
-    """Return ``verdict``, but WARN instead of OK if the scaled image was too small to detect anything.
-
-    Args:
-        imgsz: longer side to which the model scales images, pixels; 0 if it does not scale.
-    """
-    longer, shorter = max(frame.width, frame.height), min(frame.width, frame.height)
-    if not 0 < imgsz < longer or verdict.status == "NG":
-        return verdict
-    scaled = shorter * imgsz / longer
-    if scaled >= min(SMALLEST_SIDE, shorter):
-        return verdict
-    reason = Reason("scaled_below", "", round(scaled, 2), float(SMALLEST_SIDE), "px")
-    return Verdict("WARN", (*verdict.reasons, reason))
-
-
-def _measure(name: str, detections: Sequence[Detection]) -> float:
-    if name == "count":
-        return len(detections)
-    if name == "score":
-        return max(d.score for d in detections)
-    values = [d.area if name == "area_px" else d.length for d in detections]
-    return max((v for v in values if v is not None), default=0)
+def _with_floats(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _with_floats(each) for key, each in value.items()}
+    return float(value) if isinstance(value, int) else value

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from inspector.api import ConcurrentPredictor, Model
 from inspector.domain import (
+    Calibration,
     Detection,
     Frame,
     Inspection,
@@ -83,7 +84,11 @@ class Batch:
         return sum(item.bytes for item in self.items)
 
     def infer(
-        self, model: Model | ConcurrentPredictor, info: ModelInfo, rules: Rules | None
+        self,
+        model: Model | ConcurrentPredictor,
+        info: ModelInfo,
+        rules: Rules | None,
+        calibration: Calibration | None = None,
     ) -> Iterator[Inspection | Skipped]:
         """Run the model on the images and judge the detections; yields one result per item.
 
@@ -109,7 +114,7 @@ class Batch:
                 continue
             began = time.perf_counter()
             detections = measure_detections(next(outputs), info)
-            verdict = warn_if_too_small(judge(detections, rules), content, info.imgsz)
+            verdict = warn_if_too_small(judge(detections, rules, calibration), content, info.imgsz)
             judged = (time.perf_counter() - began) * 1000
             timings = Timings(content.read_ms, inferred, content.read_ms + inferred + judged)
             yield Inspection(content, detections, verdict, info, timings, confidence=self.confidence, iou=self.iou)

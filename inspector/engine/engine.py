@@ -79,6 +79,8 @@ class Engine:
         if earlier is not None and any(spec.droppable for spec, _ in sources):
             raise InputError("A run from a camera cannot be resumed, since its images no longer exist; start a new run")
         _check_parts(job.parts, [spec for spec, _ in sources])
+        if job.rules is not None:
+            job.rules.check_calibration(job.calibration)
         model = self.context.catalog.model(job.model.id)
         model_options = check_options(model.options, job.model.options, message("Model {id}", id=model.id))
         exporters = []

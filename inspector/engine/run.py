@@ -349,7 +349,7 @@ class Run:
         results: list[Inspection | Skipped] = []
         try:
             with self._watchdog.inference():
-                results += batch.infer(model, info, self.job.rules)
+                results += batch.infer(model, info, self.job.rules, self.job.calibration)
         except BaseException as error:  # noqa: BLE001 - the error boundary of this stage
             self._fail(error, message("The model failed"))
             self._frames.close()

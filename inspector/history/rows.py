@@ -126,7 +126,7 @@ def part_row(run: int, part: Part, expected: int | None) -> tuple[Any, ...]:
         to_utf8(part.lot),
         milliseconds(datetime.now()),
         part.verdict.status,
-        compact_json([dict(vars(reason)) for reason in part.verdict.reasons]),
+        compact_json([reason.record() for reason in part.verdict.reasons]),
         compact_json(part.reason_views),
         compact_json(part.views),
         expected,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from inspector import __version__
-from inspector.domain import Calibration, InputError, Job, ModelInfo, RecipeInfo, Rules, message, quote
+from inspector.domain import TEMPLATES, Calibration, InputError, Job, ModelInfo, RecipeInfo, Rules, message, quote
 from inspector.domain.clock import local_time
 from inspector.jobs import recipe_archive
 from inspector.jobs.recipe_archive import file_sha256
@@ -303,9 +303,15 @@ def _text(document: Mapping[str, Any]) -> str:
 def read_rules(path: Path) -> Rules:
     """Read rules from a JSON file; the name of a rule set is by default the file name.
 
+    Args:
+        path: the file, or the id of a template of which there is no file.
+
     Raises:
         InputError: the file cannot be read, or its content is wrong.
     """
+    template = TEMPLATES.get(str(path))
+    if template is not None and not path.exists():
+        return Rules.from_json(template.rules_json())
     rules = Rules.from_json(_read_json(path, message("rules file")))
     return rules if rules.name else replace(rules, name=path.stem)
 

@@ -19,7 +19,7 @@ def part(*views, **settings):
 def test_the_worst_view_decides_and_gives_the_reasons():
     judged = part(("front", WARN), ("back", NG), ("top", OK), expected=3)
     assert judged.verdict.status == "NG" and judged.images == 3
-    assert judged.record()["reasons"] == [vars(NG.reasons[0]) | {"view": "back"}]
+    assert judged.record()["reasons"] == [NG.reasons[0].record() | {"view": "back"}]
     assert judged.record()["views"] == ["front", "back", "top"]
     assert part(("front", OK), ("back", WARN), expected=2).verdict.status == "WARN"
     assert part(("front", OK), ("back", OK), expected=2).verdict == OK

@@ -14,6 +14,7 @@ from typing import Any
 
 from inspector.api import Browsable, Model
 from inspector.domain import (
+    Calibration,
     Frame,
     InputError,
     Inspection,
@@ -48,6 +49,7 @@ class PreviewRequest:
     confidence: float
     iou: float
     rules: Rules | None
+    calibration: Calibration | None = None
 
 
 @dataclass(frozen=True)
@@ -114,12 +116,23 @@ class LivePreview:
         try:
             if request.rules is not None:
                 request.rules.check_names(model.info.names)
+                request.rules.check_calibration(request.calibration)
             predicted = model.predict([content.image], request.confidence, request.iou)
             detections = plain_outputs(predicted, [(content.height, content.width)], model.info.plugin)[0]
             detections = measure_detections(detections, model.info)
-            verdict = warn_if_too_small(judge(detections, request.rules), content, model.info.imgsz)
+            verdict = warn_if_too_small(
+                judge(detections, request.rules, request.calibration), content, model.info.imgsz
+            )
             inspection = Inspection(
-                content, detections, verdict, model.info, Timings(), index + 1, request.confidence, request.iou
+                content,
+                detections,
+                verdict,
+                model.info,
+                Timings(),
+                index + 1,
+                request.confidence,
+                request.iou,
+                calibration=request.calibration,
             )
         finally:
             model.close()

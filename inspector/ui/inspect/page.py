@@ -662,7 +662,12 @@ class InspectPage(Page):
         """Judge the image shown by the new rules; no other image is shown."""
         shown = self._shown
         if isinstance(shown, Inspection) and not self.session.active:
-            verdict = warn_if_too_small(judge(shown.detections, self.session.rules), shown.frame, shown.model.imgsz)
+            try:
+                verdict = judge(shown.detections, self.session.rules, self.session.calibration)
+            except InputError:  # limits in millimetres without calibration; the preview says so
+                self.session.preview()
+                return
+            verdict = warn_if_too_small(verdict, shown.frame, shown.model.imgsz)
             self._show(replace(shown, verdict=verdict), saved=False, place=self._place)
         else:
             self.session.preview()

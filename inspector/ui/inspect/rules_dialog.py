@@ -9,6 +9,7 @@ from pathlib import Path
 from tkinter import filedialog, ttk
 from typing import Any
 
+from inspector import i18n
 from inspector.domain import MEASURES, InputError, Rules, rules_sha256
 from inspector.jobs import recipes
 from inspector.ui.kit import dialogs, strings, theme
@@ -18,7 +19,9 @@ from inspector.ui.kit.strings import tr
 from inspector.ui.kit.widgets import ScrollFrame
 
 _EVERY = "*"
+_ALL = "\0"  # the limits over all classes, among those of the classes
 _STEPS = ("warn", "ng")
+_UNITS = {"px2": "px²", "mm2": "mm²"}
 
 
 def edit_rules(
@@ -51,6 +54,8 @@ class RulesDialog(tk.Toplevel):
         self._mode = tk.StringVar(self, "any")
         self._own = tk.StringVar(self, "own")
         self._typed = {measure: {step: tk.StringVar(self) for step in _STEPS} for measure in MEASURES}
+        self._thresholds: dict[str, str] = {}  # class -> confidence from which its defects count, as typed
+        self._threshold = tk.StringVar(self)
         self._sentences: dict[str, ttk.Label] = {}
         self._fields: list[ttk.Widget] = []
         self.columnconfigure(0, weight=1)
@@ -61,6 +66,7 @@ class RulesDialog(tk.Toplevel):
         for row in self._typed.values():
             for variable in row.values():
                 variable.trace_add("write", lambda *_: self._typed_in())
+        self._threshold.trace_add("write", lambda *_: self._threshold_typed())
         self.bind("<Escape>", lambda _: self.destroy())
         self._place()
         self.list.focus_set()
@@ -108,27 +114,31 @@ class RulesDialog(tk.Toplevel):
         self._scroll = ScrollFrame(parent, width=theme.px(340))
         self._scroll.grid(row=0, column=1, sticky="nsew")
         frame = self._scroll.body
-        frame.columnconfigure(3, weight=1)
+        frame.columnconfigure(2, weight=1)
         self._name = ttk.Label(frame, style="Head.TLabel")
-        self._name.grid(row=0, column=0, columnspan=4, sticky="w")
+        self._name.grid(row=0, column=0, columnspan=3, sticky="w")
         self._follows = ttk.Radiobutton(frame, variable=self._own, value="follows", command=self._own_changed)
-        self._follows.grid(row=1, column=0, columnspan=4, sticky="w", pady=theme.px(4))
+        self._follows.grid(row=1, column=0, columnspan=3, sticky="w", pady=theme.px(4))
         owns = ttk.Radiobutton(
             frame, text=tr("Custom limits"), variable=self._own, value="own", command=self._own_changed
         )
-        owns.grid(row=2, column=0, columnspan=4, sticky="w", pady=theme.px(0, 8))
+        owns.grid(row=2, column=0, columnspan=3, sticky="w", pady=theme.px(0, 8))
         self._choices = (self._follows, owns)
-        for place, text in enumerate((tr("WARN above"), tr("NG above")), 1):
-            ttk.Label(frame, text=text, style="Muted.TLabel").grid(row=3, column=place, sticky="w", padx=theme.px(0, 8))
+        ttk.Label(frame, text=tr("Counts from confidence")).grid(row=3, column=0, columnspan=3, sticky="w")
+        self._threshold_field = ttk.Entry(frame, textvariable=self._threshold, width=9)
+        self._threshold_field.grid(row=4, column=0, sticky="w", padx=theme.px(0, 8), pady=theme.px(0, 8))
+        for place, text in enumerate((tr("WARN beyond"), tr("NG beyond"))):
+            ttk.Label(frame, text=text, style="Muted.TLabel").grid(row=5, column=place, sticky="w", padx=theme.px(0, 8))
         for place, measure in enumerate(MEASURES):
-            row = 4 + 2 * place
-            ttk.Label(frame, text=measure_name(measure)).grid(row=row, column=0, sticky="w", padx=theme.px(0, 12))
-            for column, step in enumerate(_STEPS, 1):
+            row = 6 + 3 * place
+            name = ttk.Label(frame, text=measure_name(measure))
+            name.grid(row=row, column=0, columnspan=3, sticky="w", pady=(theme.px(6), 0))
+            for column, step in enumerate(_STEPS):
                 field = ttk.Entry(frame, textvariable=self._typed[measure][step], width=9)
-                field.grid(row=row, column=column, sticky="w", padx=theme.px(0, 8), pady=(theme.px(6), 0))
+                field.grid(row=row + 1, column=column, sticky="w", padx=theme.px(0, 8))
                 self._fields.append(field)
             sentence = ttk.Label(frame, style="Caption.TLabel", justify="left")
-            sentence.grid(row=row + 1, column=0, columnspan=4, sticky="ew")
+            sentence.grid(row=row + 2, column=0, columnspan=3, sticky="ew")
             wrap(sentence)
             self._sentences[measure] = sentence
 
@@ -142,14 +152,18 @@ class RulesDialog(tk.Toplevel):
         """Show rules as they came."""
         self._loaded = rules  # its name stays as long as its limits do
         self._mode.set("any" if rules is None else "limits")
-        self._classes = {}
-        for label, row in (rules.to_json()["classes"] if rules is not None else {}).items():
+        self._classes, document = {}, rules.to_json() if rules is not None else {"classes": {}}
+        rows = document["classes"] | ({_ALL: document["all"]} if "all" in document else {})
+        self._thresholds = {label: f"{value:.15g}" for label, value in document.get("confidence", {}).items()}
+        for label, row in rows.items():
             self._classes[label] = {
                 measure: {step: f"{pair[step]:.15g}" if step in pair else "" for step in _STEPS}
                 for measure, pair in row.items()
             }
         self.list.delete(*self.list.get_children())
-        labels = [*self._names, *(label for label in self._classes if label not in (*self._names, _EVERY)), _EVERY]
+        known = (*self._names, _EVERY, _ALL)
+        others = [label for label in dict.fromkeys([*self._classes, *self._thresholds]) if label not in known]
+        labels = [*self._names, *others, _EVERY, _ALL]
         for place, label in enumerate(labels):
             self.list.insert("", "end", str(place), values=(label,))
         self._shown = ""
@@ -165,8 +179,8 @@ class RulesDialog(tk.Toplevel):
     def _mark_list(self) -> None:
         for item in self.list.get_children():
             label = self._label_of(item)
-            name = tr("every other class") if label == _EVERY else label
-            if self._names and label not in (*self._names, _EVERY) and label in self._classes:
+            name = _class_name(label)
+            if self._names and label not in (*self._names, _EVERY, _ALL) and label in self._classes:
                 self.list.item(item, text=f"✕ {name} ({tr('not of this model')})", tags=("bad",))
             else:
                 self.list.item(item, text=f"{'●' if label in self._classes else '○'} {name}", tags=())
@@ -181,10 +195,13 @@ class RulesDialog(tk.Toplevel):
         for measure, row in self._typed.items():
             for step, variable in row.items():
                 variable.set(held.get(measure, {}).get(step, ""))
+        self._threshold.set(self._thresholds.get(label, ""))
         self._own.set("own" if label in self._classes else "follows")
         self._filling = False
-        self._name.configure(text=tr("every other class") if label == _EVERY else label)
-        follows = tr("No limits: such a defect is NG") if label == _EVERY else tr("Same as other classes")
+        self._name.configure(text=_class_name(label))
+        follows = tr("No limits over all classes") if label == _ALL else tr("Same as other classes")
+        if label == _EVERY:
+            follows = self._unnamed()
         self._follows.configure(text=follows)
         self._refresh()
 
@@ -210,17 +227,36 @@ class RulesDialog(tk.Toplevel):
         self._own.set("own")
         self._refresh()
 
+    def _threshold_typed(self) -> None:
+        if self._filling:
+            return
+        typed = self._threshold.get().strip()
+        self._thresholds = {label: text for label, text in self._thresholds.items() if label != self._shown}
+        if typed:
+            self._thresholds[self._shown] = typed
+        self._refresh()
+
+    def _unnamed(self) -> str:
+        """What becomes of a defect of a class without limits."""
+        verdict = self._loaded.unnamed if self._loaded is not None else "ng"
+        if verdict == "warn":
+            return tr("No limits: such a defect is WARN")
+        return tr("No limits: such a defect is NG") if verdict == "ng" else tr("No limits: such a defect is OK")
+
     def _refresh(self) -> None:
         """Sentences, marks, what can be pressed, what is wrong."""
         limits = self._mode.get() == "limits"
         own = self._shown in self._classes
         for widget in (*self._choices, *self._fields):
             widget.state(["!disabled" if limits else "disabled"])
+        with_threshold = limits and self._shown != _ALL
+        self._threshold_field.state(["!disabled" if with_threshold else "disabled"])
         self._mark_list()
         for measure, label in self._sentences.items():
             held = self._classes.get(self._shown, {}).get(measure, {})
             text, wrong = sentence(measure, held) if own else ("", False)
             label.configure(text=text, style="Bad.TLabel" if wrong else "Caption.TLabel")
+            label.grid() if text else label.grid_remove()
         problem = self.problem()
         self._wrong.configure(text=f"✕ {problem}" if problem else self._summary())
         self._wrong.configure(style="Bad.TLabel" if problem else "Muted.TLabel")
@@ -233,9 +269,11 @@ class RulesDialog(tk.Toplevel):
         if self._mode.get() == "any":
             return tr("Images without defects are OK, all others are NG.")
         if self._shown not in self._classes:
-            return tr("Uses the limits of “every other class”.") if self._shown != _EVERY else ""
-        if not self._classes[self._shown]:
+            return tr("Uses the limits of “every other class”.") if self._shown not in (_EVERY, _ALL) else ""
+        if not self._classes[self._shown] and self._shown != _ALL:
             return tr("No limits: any number, size and confidence of this class is OK.")
+        if self._loaded is not None and self._loaded.regions:
+            return tr("Limits of regions stay as they are in the file: {names}.", names=", ".join(self._loaded.regions))
         return ""
 
     # The rules
@@ -245,11 +283,14 @@ class RulesDialog(tk.Toplevel):
         if self._mode.get() == "any":
             return ""
         for label, row in self._classes.items():
-            name = tr("every other class") if label == _EVERY else label
             for measure, held in row.items():
                 text, wrong = sentence(measure, held)
                 if wrong:
-                    return f"{name}: {measure_name(measure)}: {text.removeprefix('✕ ')}"
+                    return f"{_class_name(label)}: {measure_name(measure)}: {text.removeprefix('✕ ')}"
+        for label, typed in self._thresholds.items():
+            text, wrong = sentence("score", {"warn": typed})
+            if wrong:
+                return f"{_class_name(label)}: {tr('Counts from confidence')}: {text.removeprefix('✕ ')}"
         try:
             rules = self.rules()
             if rules is not None and self._names:
@@ -267,16 +308,19 @@ class RulesDialog(tk.Toplevel):
         """
         if self._mode.get() == "any":
             return None
-        document: dict[str, Any] = {}
+        rows: dict[str, Any] = {}
         for label, row in self._classes.items():
-            document[label] = {}
+            rows[label] = {}
             for measure, held in row.items():
                 pair = {step: _number(text) for step, text in held.items() if text}
                 if pair:
-                    document[label][measure] = pair
-        rules = Rules.from_json({"classes": document})
+                    rows[label][measure] = pair
+        further = {} if self._loaded is None else self._loaded.to_json()  # e.g. rules for regions
+        thresholds = {label: _number(text) for label, text in self._thresholds.items()}
+        document = {"version": 2, "all": rows.pop(_ALL, {}), "classes": rows, "confidence": thresholds}
+        rules = Rules.from_json(further | document)
         same = self._loaded is not None and rules_sha256(self._loaded) == rules_sha256(rules)
-        return replace(rules, name=self._loaded.name) if self._loaded is not None and same else rules
+        return rules if same else replace(rules, name="")
 
     def accept(self) -> None:
         """Pass the rules to ``done`` and close; do nothing if they are invalid."""
@@ -322,14 +366,15 @@ class RulesDialog(tk.Toplevel):
         self._shell.toast(tr("The rules were saved as {name}.", name=file.name), "good")
 
 
+def _class_name(label: str) -> str:
+    if label == _ALL:
+        return tr("All classes together")
+    return tr("every other class") if label == _EVERY else label
+
+
 def measure_name(measure: str) -> str:
-    names = {
-        "count": tr("Number of defects"),
-        "area_px": tr("Area (px²)"),
-        "length_px": tr("Length (px)"),
-        "score": tr("Confidence"),
-    }
-    return names[measure]
+    name = i18n.measure_name(measure, strings.language())
+    return name[0].upper() + name[1:]
 
 
 def sentence(measure: str, held: Mapping[str, str]) -> tuple[str, bool]:
@@ -346,7 +391,10 @@ def sentence(measure: str, held: Mapping[str, str]) -> tuple[str, bool]:
             return f"✕ {tr('Enter a number of at least {low}.', low=0)}", True
         if measure == "score" and numbers[step] > 1:
             return f"✕ {tr('Enter a number from {low} to {high}.', low=0, high=1)}", True
-    if len(numbers) == 2 and numbers["warn"] > numbers["ng"]:
+    minimum = MEASURES[measure].minimum
+    if len(numbers) == 2 and minimum and numbers["warn"] < numbers["ng"]:
+        return f"✕ {tr('The WARN limit must not be below the NG limit.')}", True
+    if len(numbers) == 2 and not minimum and numbers["warn"] > numbers["ng"]:
         return f"✕ {tr('The WARN limit must not exceed the NG limit.')}", True
     sentences = [
         _meaning(measure, f"{numbers[step]:.15g}", word)
@@ -360,11 +408,18 @@ def sentence(measure: str, held: Mapping[str, str]) -> tuple[str, bool]:
 def _meaning(measure: str, limit: str, verdict: str) -> str:
     if measure == "count":
         return tr("More than {limit} in an image: {verdict}.", limit=limit, verdict=verdict)
-    if measure == "area_px":
-        return tr("A defect larger than {limit} px²: {verdict}.", limit=limit, verdict=verdict)
-    if measure == "length_px":
-        return tr("A defect longer than {limit} px: {verdict}.", limit=limit, verdict=verdict)
-    return tr("A defect with a confidence above {limit}: {verdict}.", limit=limit, verdict=verdict)
+    of = MEASURES[measure]
+    value = f"{limit} {_UNITS.get(of.unit or '', of.unit or '')}".strip()
+    texts = {
+        "area": tr("A defect larger than {limit}: {verdict}.", limit=value, verdict=verdict),
+        "length": tr("A defect longer than {limit}: {verdict}.", limit=value, verdict=verdict),
+        "width": tr("A defect wider than {limit}: {verdict}.", limit=value, verdict=verdict),
+        "nearest": tr("Two defects closer than {limit}: {verdict}.", limit=value, verdict=verdict),
+        "score": tr("A defect with a confidence above {limit}: {verdict}.", limit=value, verdict=verdict),
+    }
+    if of.total or of.quantity not in texts:
+        return tr("{measure} above {limit}: {verdict}.", measure=measure_name(measure), limit=limit, verdict=verdict)
+    return texts[of.quantity]
 
 
 def _number(text: str) -> int | float:

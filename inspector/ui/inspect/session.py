@@ -277,7 +277,7 @@ class Session:
         chosen, device = self.model, self.device
         acquire = None if chosen is None or self.loading else functools.partial(self._acquire_model, chosen, device)
         self._live_preview.request(
-            PreviewRequest(self._opens, self.index, acquire, self.confidence, self.iou, self.rules)
+            PreviewRequest(self._opens, self.index, acquire, self.confidence, self.iou, self.rules, self.calibration)
         )
 
     def _on_preview(self, result: PreviewResult) -> None:

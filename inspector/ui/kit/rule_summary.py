@@ -10,7 +10,7 @@ def rules_text(rules: Rules | None) -> str:
     """Summarise what decides between OK, WARN and NG."""
     if rules is None:
         return tr("any defect is NG")
-    limits = sum(len(row) for row in rules.classes.values())
+    limits = sum(map(len, rules.rows()))
     if not limits:
         return tr("no limits: every defect passes")
     return tr("1 limit active") if limits == 1 else tr("{n} limits active", n=limits)

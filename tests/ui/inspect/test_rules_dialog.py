@@ -58,7 +58,7 @@ def names(dialog):
 def test_what_comes_in_goes_out(dialog, done):
     for label in ("stain", "pit", "*", "wear"):
         choose(dialog, label)
-    assert names(dialog) == ["● wear", "● stain", "○ pit", "● every other class"]
+    assert names(dialog) == ["● wear", "● stain", "○ pit", "● every other class", "○ All classes together"]
     dialog.accept()
     assert [rules.to_json() for rules in done] == [RULES] and not dialog.winfo_exists()
 
@@ -94,7 +94,7 @@ def test_a_class_can_follow_the_others_again(dialog, done):
 @pytest.mark.parametrize(
     ("measure", "step", "text", "says"),
     [
-        ("count", "warn", "4", "wear: Number of defects: The WARN limit must not exceed the NG limit."),
+        ("count", "warn", "4", "wear: Count: The WARN limit must not exceed the NG limit."),
         ("score", "ng", "1.5", "wear: Confidence: Enter a number from 0 to 1."),
         ("area_px", "ng", "large", "wear: Area (px²): Enter a number."),
         ("length_px", "ng", "-1", "wear: Length (px): Enter a number of at least 0."),
@@ -181,3 +181,53 @@ def test_sentences_in_chinese():
     strings.set_language("zh")
     said, wrong = sentence("count", {"warn": "", "ng": "3"})
     assert plain(said) == "一张图片中超过 3 个：NG。" and not wrong
+
+
+SECOND = {
+    "version": 2,
+    "classes": {"wear": {"length_mm": {"ng": 1.5}, "nearest_px": {"warn": 9, "ng": 5}}},
+    "all": {"total_area_px": {"ng": 1000}},
+    "regions": {"raceway": {"classes": {}, "all": {"count": {"ng": 0}}}},
+    "confidence": {"wear": 0.4},
+    "unnamed": "warn",
+}
+
+
+@pytest.fixture
+def second(shell, done):
+    made = edit_rules(shell, Rules.from_json(SECOND), ("wear", "pit"), done.append)
+    shell.root.update()
+    return made
+
+
+def test_all_that_a_file_says_goes_out_again(second, done):
+    for label in ("pit", "*", "\0", "wear"):
+        choose(second, label)
+    second.accept()
+    assert done == [Rules.from_json(SECOND)]
+
+
+def test_limits_over_all_classes_and_thresholds_are_typed(second, done):
+    choose(second, "\0")
+    type_in(second, "total_area_px", "warn", "500")
+    assert second._threshold_field.instate(["disabled"]), "a threshold is of a class"
+    choose(second, "pit")
+    second._threshold.set("0,6")
+    choose(second, "wear")
+    second._threshold.set("")
+    second.accept()
+    (rules,) = done
+    assert rules.to_json()["all"] == {"total_area_px": {"warn": 500, "ng": 1000}}
+    assert rules.to_json()["confidence"] == {"pit": 0.6}
+
+
+def test_a_threshold_that_is_none_cannot_be_used(second):
+    choose(second, "wear")
+    second._threshold.set("1.5")
+    assert "wear" in plain(second.problem()) and second._accept_button.instate(["disabled"])
+
+
+def test_both_limits_of_every_measure_are_within_the_dialog(second):
+    choose(second, "wear")
+    right = second._scroll.winfo_rootx() + second._scroll.winfo_width()
+    assert all(field.winfo_rootx() + field.winfo_width() <= right for field in second._fields)
