@@ -32,6 +32,7 @@ COMMANDS = {
     "compare": "compare two models, recipes or rule files on the same images",
     "calibrate": "find the size of a pixel in millimetres",
     "rules": "list the templates of rules, explain a rule file",
+    "study": "evaluate agreement, gauges and probability of detection",
     "plugins": "list, check, install, remove, enable, disable and create plugins",
     "history": "search, show, export and purge earlier inspections",
     "cameras": "list the cameras of this computer",
