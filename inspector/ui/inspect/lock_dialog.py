@@ -52,6 +52,8 @@ class LockDialog(tk.Toplevel):
         self._check()
         field.bind("<Return>", lambda _: self.accept())
         self.bind("<Escape>", lambda _: self.destroy())
+        theme.on_theme_change(self, lambda: self.configure(background=theme.tokens().surface))
+        field.icursor("end")
         self.update_idletasks()
         dialogs.centre(root, self, self.winfo_reqwidth(), self.winfo_reqheight())
         field.focus_set()
