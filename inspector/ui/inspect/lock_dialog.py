@@ -52,11 +52,14 @@ class LockDialog(tk.Toplevel):
         self._check()
         field.bind("<Return>", lambda _: self.accept())
         self.bind("<Escape>", lambda _: self.destroy())
-        theme.on_theme_change(self, lambda: self.configure(background=theme.tokens().surface))
+        theme.on_theme_change(self, self._paint)
         field.icursor("end")
         self.update_idletasks()
         dialogs.centre(root, self, self.winfo_reqwidth(), self.winfo_reqheight())
         field.focus_set()
+
+    def _paint(self) -> None:
+        self.configure(background=theme.tokens().surface)
 
     def _check(self) -> None:
         self.accept_button.state(["!disabled" if self.name.get().strip() else "disabled"])
