@@ -28,6 +28,8 @@ COMMANDS = {
     "architectures": "list architectures, show what one costs, check all",
     "convert": "convert labels from labelme, CVAT or Roboflow into a dataset",
     "synthesize": "render a dataset of synthetic bearings",
+    "recipes": "list, show, import, export, lock and unlock recipes",
+    "compare": "compare two models, recipes or rule files on the same images",
     "calibrate": "find the size of a pixel in millimetres",
     "rules": "list the templates of rules, explain a rule file",
     "rejudge": "apply other rules to a finished run, without inference",
