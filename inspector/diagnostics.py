@@ -58,7 +58,7 @@ def examine() -> list[Finding]:
         ("torch", _torch),
         ("CUDA", _cuda),
         ("model", _model),
-        ("pictures", _pictures),
+        ("pictures", _images),
         ("video", _video),
         ("cameras", _cameras),
         ("window", _window),
@@ -269,25 +269,25 @@ def _model() -> tuple[str, str]:
     options = {option.key: option.default for option in spec.options}
     model = spec.open(weights, "auto", layers=tuple(catalogue.layers.values()), **options)
     try:
-        picture = np.full((480, 640, 3), 128, np.uint8)
-        model.predict([picture], 0.25, 0.45)
+        image = np.full((480, 640, 3), 128, np.uint8)
+        model.predict([image], 0.25, 0.45)
         began = time.perf_counter()
-        model.predict([picture], 0.25, 0.45)
+        model.predict([image], 0.25, 0.45)
         took = (time.perf_counter() - began) * 1000
-        return "good", f"{name} ({model.info.architecture}) on {model.info.device}: {took:.0f} ms a 640x480 picture"
+        return "good", f"{name} ({model.info.architecture}) on {model.info.device}: {took:.0f} ms per 640x480 image"
     finally:
         model.close()
 
 
-def _pictures() -> tuple[str, str]:
+def _images() -> tuple[str, str]:
     import numpy as np
 
     from inspector.imaging import read_image, write_image
 
-    picture = np.zeros((8, 8, 3), np.uint8)
+    image = np.zeros((8, 8, 3), np.uint8)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         for suffix in ("jpg", "png", "bmp", "tif", "webp"):
-            read_image(write_image(Path(folder) / f"轴承.{suffix}", picture))
+            read_image(write_image(Path(folder) / f"轴承.{suffix}", image))
     return "good", "jpg, png, bmp, tif, webp can be written and read, with Chinese names"
 
 

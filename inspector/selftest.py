@@ -143,7 +143,7 @@ def _inspection() -> str:
         raise Fault(f"{found} defects were found, and {len(written)} files written")
     runtime = json.loads((output / "run.json").read_text("utf-8"))["model"]["runtime"]
     if not runtime.startswith("openvino"):
-        raise Fault(f"the model ran with {runtime}, not with OpenVINO; {paths.logs_folder()} tells why")
+        raise Fault(f"the model ran with {runtime}, not with OpenVINO; {paths.logs_folder()} has the details")
     return f"{found} defects in {len(document['inspections'])} images; {len(exporters)} exporters, {len(written)} files"
 
 

@@ -1,4 +1,4 @@
-"""``make package``: the standalone program in ``dist/bearing-inspector``, and its archive with SHA-256 beside it.
+"""``make package``: the standalone program in ``dist/bearing-inspector``, and its archive with its SHA-256.
 
     python packaging/build.py               # everything
     python packaging/build.py --no-archive  # the folder only
@@ -50,7 +50,7 @@ def main() -> None:
 
 
 def install() -> None:
-    """Install the program as anybody would, into a folder of the build, which PyInstaller then reads.
+    """Install the program as a user would, into a folder of the build, which PyInstaller then reads.
 
     OpenCV comes without its windows there: the program has its own, and Qt would be 36 MB.
     """
@@ -81,7 +81,7 @@ def strip() -> None:
 
 
 def furnish() -> None:
-    """What lies beside the program for people: licences, the source, how to start it."""
+    """Add the files for users next to the program: licences, source, instructions."""
     shutil.copy(ROOT / "LICENSE", PROGRAM)
     shutil.copy(ROOT / "LICENSE", PROGRAM / "_internal")  # for the About page
     shutil.copy(ROOT / "CHANGELOG.md", PROGRAM)
@@ -128,7 +128,7 @@ def report() -> None:
 
 
 def archive() -> Path:
-    """Pack the folder; SHA-256 and the bill of materials lie beside the archive."""
+    """Pack the folder; SHA-256 and the bill of materials go next to the archive."""
     system = {"win32": "windows", "darwin": "macos"}.get(sys.platform, sys.platform)
     stem = f"bearing-inspector-{version()}-{system}-{platform.machine().lower()}{'-cuda' if CUDA else ''}"
     if sys.platform == "win32":
@@ -155,7 +155,7 @@ def version() -> str:
 
 
 def _version_resource() -> str:
-    """What Windows shows under a program's properties, as PyInstaller reads it."""
+    """The version resource that Windows shows in the program's properties, in PyInstaller's format."""
     numbers = tuple((*map(int, re.findall(r"\d+", version())[:4]), 0, 0, 0, 0)[:4])
     rows = {
         "CompanyName": "Bearing Inspector",

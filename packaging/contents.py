@@ -1,4 +1,4 @@
-"""What the standalone program holds and what it leaves out, with the reasons; used by the spec."""
+"""Contents of the standalone program, and what is left out with the reasons; used by the spec."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Entry = tuple[str, str, str]  # place in the program, file, kind
 # Packages of which plugins from outside may use any part, besides inspector.api and the standard library.
 PROMISED = ("cv2", "numpy", "openpyxl", "packaging", "PIL", "platformdirs", "pluggy", "tqdm", "yaml")
 
-# Packages that an import or a hook would bring along, and why they stay out.
+# Packages that an import or a hook would pull in, and why they are excluded.
 PACKAGES_LEFT_OUT = {
     "polars": "ultralytics reads its results.csv with it; yolo11/training/curves.py reads it",
     "_polars_runtime_32": "part of polars",
@@ -51,12 +51,12 @@ CODECS = (
 
 
 def codecs() -> list[str]:
-    """The modules of imagecodecs that go in."""
+    """The modules of imagecodecs that are included."""
     return ["imagecodecs", *(f"imagecodecs.{name}" for name in CODECS)]
 
 
 def codecs_left_out() -> list[str]:
-    """Those that stay out, with the libraries that only they need: codecs of no image format that is read."""
+    """The excluded modules, with the libraries that only they need: codecs of no image format that is read."""
     spec = importlib.util.find_spec("imagecodecs")
     assert spec is not None and spec.origin is not None
     found = {
@@ -83,16 +83,16 @@ FILES_LEFT_OUT = {
     "torch/test/*": "torch's own tests",
     "torch/lib/*.a": "for linking",
     "torch/lib/*.lib": "for linking",
-    "torch/_inductor/*.py": "sources; the compiled modules are inside, and nobody reads these",
-    "torch/_dynamo/*.py": "sources; the compiled modules are inside, and nobody reads these",
-    "torch/_export/*.py": "sources; the compiled modules are inside, and nobody reads these",
-    "torch/_functorch/*.py": "sources; the compiled modules are inside, and nobody reads these",
-    "torch/ao/*.py": "sources; the compiled modules are inside, and nobody reads these",
-    "torch/distributed/*.py": "sources; the compiled modules are inside, and nobody reads these",
-    "torch/fx/*.py": "sources; the compiled modules are inside, and nobody reads these",
-    "torch/onnx/*.py": "sources; the compiled modules are inside, and nobody reads these",
-    "torch/testing/*.py": "sources; the compiled modules are inside, and nobody reads these",
-    "torch/_vendor/*.py": "sources; the compiled modules are inside, and nobody reads these",
+    "torch/_inductor/*.py": "sources; the compiled modules are inside, and they are not read",
+    "torch/_dynamo/*.py": "sources; the compiled modules are inside, and they are not read",
+    "torch/_export/*.py": "sources; the compiled modules are inside, and they are not read",
+    "torch/_functorch/*.py": "sources; the compiled modules are inside, and they are not read",
+    "torch/ao/*.py": "sources; the compiled modules are inside, and they are not read",
+    "torch/distributed/*.py": "sources; the compiled modules are inside, and they are not read",
+    "torch/fx/*.py": "sources; the compiled modules are inside, and they are not read",
+    "torch/onnx/*.py": "sources; the compiled modules are inside, and they are not read",
+    "torch/testing/*.py": "sources; the compiled modules are inside, and they are not read",
+    "torch/_vendor/*.py": "sources; the compiled modules are inside, and they are not read",
     "matplotlib/mpl-data/sample_data/*": "examples",
     "*/tests/*": "tests of libraries",
     "_tcl_data/tzdata/*": "Tcl's own time zones",
@@ -104,8 +104,8 @@ CUDA_FILES = {
     "libcudart*": "needs CUDA",
     "libnvjpeg*": "needs CUDA",
 }
-# Taken along all the same: torch reads the sources of its settings (torch/utils/_config_module.py), and wants to know
-# where its helper for shared memory lies.
+# Included all the same: torch reads the sources of its settings (torch/utils/_config_module.py), and wants to know
+# where its helper for shared memory is.
 KEPT = ("*/config.py", "*/_config.py", "*/config_*.py", "torch/bin/torch_shm_manager*")
 
 # Of the standard library: what means nothing in a program, or belongs to an installed Python.
@@ -126,7 +126,7 @@ def check_torch(cuda: bool) -> None:
 
 
 def distributions() -> list[str]:
-    """The program's own distribution and all that it requires, by name; those that are installed."""
+    """The program's distribution and its installed requirements, by name."""
     wanted, found = ["bearing-inspector", "opencv-python-headless"], set()
     left = {name.replace("_", "-") for name in PACKAGES_LEFT_OUT} | {"polars-runtime-32"}
     while wanted:
@@ -145,7 +145,7 @@ def distributions() -> list[str]:
 
 
 def standard_library() -> Iterator[str]:
-    """Every module of the standard library that is there on this system."""
+    """Every module of the standard library on this system."""
     for name in sorted(sys.stdlib_module_names - _NOT_FOR_PROGRAMS):
         if importlib.util.find_spec(name) is not None:
             yield name
@@ -163,7 +163,7 @@ def submodules(package: str) -> list[str]:
 
 
 def openvino_files() -> list[tuple[str, str]]:
-    """Its libraries, which it loads by itself."""
+    """The libraries that it loads itself."""
     spec = importlib.util.find_spec("openvino")
     assert spec is not None and spec.origin is not None
     return [(str(file), "openvino/libs") for file in sorted((Path(spec.origin).parent / "libs").iterdir())]

@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 _ANY = 65535  # FamilyWild: the key is for every display
-# Lists what can be seen: path, class, place, size and words of each widget.
+# Lists the visible widgets: path, class, position, size and text of each.
 _LOOK = """
 proc smoke_look {w} {
     set found {}
@@ -38,12 +38,12 @@ proc smoke_look {w} {
 
 
 class Missing(Exception):
-    """What was waited for did not come."""
+    """The expected state was not reached in time."""
 
 
 @dataclass(frozen=True)
 class Widget:
-    """Something that can be seen; place and size in pixels of the screen."""
+    """A visible widget; position and size in pixels of the screen."""
 
     path: str
     kind: str
@@ -86,7 +86,7 @@ def screen(folder: Path, size: str = "1366x768x24") -> Iterator[dict[str, str]]:
 
 
 def until(condition: Callable[[], T], what: str, seconds: float = 60.0) -> T:
-    """What ``condition`` gives as soon as it is true.
+    """Wait until ``condition`` is true; return its value.
 
     Raises:
         Missing: it was not in time.
@@ -117,7 +117,7 @@ class Eyes:
         return ""
 
     def widgets(self) -> list[Widget]:
-        """All that can be seen, from the back to the front; empty where there is no program."""
+        """The visible widgets, from back to front; empty if no program runs."""
         try:
             rows = self._root.tk.splitlist(self._ask(_LOOK + "smoke_look ."))
         except tk.TclError:  # it has just ended
@@ -129,11 +129,11 @@ class Eyes:
         return found
 
     def words(self) -> str:
-        """All words that can be seen."""
+        """All visible texts."""
         return "\n".join(widget.text for widget in self.widgets() if widget.text)
 
     def find(self, text: str = "", kind: str = "") -> Widget | None:
-        """The foremost widget with these words; exact ones are taken before those that contain them."""
+        """The foremost widget with this text; exact matches come before partial ones."""
         seen = [w for w in self.widgets() if not kind or w.kind == kind]
         exact = [w for w in seen if w.text.strip() == text]
         return next(iter((exact or [w for w in seen if text in w.text])[::-1]), None)
@@ -151,7 +151,7 @@ class Eyes:
         time.sleep(0.3)
 
     def push(self, text: str, kind: str = "TButton", seconds: float = 60.0) -> None:
-        """Click the button with these words once it can be pressed."""
+        """Click the button with this text once it is enabled."""
 
         def enabled() -> Widget | None:
             found = self.find(text, kind)

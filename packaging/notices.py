@@ -1,7 +1,7 @@
 """Third-party notices and the bill of materials, out of what PyInstaller really put into the program.
 
 Every file and module inside is traced to where it came from: a Python distribution (by its RECORD), Python itself, or
-a package of Debian. One that cannot be traced fails the build, since nobody would know its licence.
+a package of Debian. One that cannot be traced fails the build, since its licence would be unknown.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _ALWAYS = ("pyinstaller",)
 
 @dataclass
 class Part:
-    """Something that somebody else made.
+    """A third-party component.
 
     Attributes:
         kind: ``pypi``, ``deb`` or ``generic``, as package URLs say.
@@ -75,7 +75,7 @@ def inside(work: Path, search: Iterable[Path]) -> list[Part]:
 
 
 def text(parts: Iterable[Part]) -> str:
-    """All notices as one text; a text that several parts share stands once."""
+    """All notices as one text; a text that several components share appears once."""
     lines = ["Bearing Inspector contains the work of others. Each part, and the licence under which it comes:", ""]
     shown: dict[str, str] = {}
     parts = list(parts)
@@ -179,7 +179,7 @@ def _of_system(files: set[Path]) -> dict[str, Part]:
         part = parts.setdefault(f"deb {name}", _of_debian(name, version))
         part.files += 1
     if unknown:
-        raise SystemExit("Nobody knows whose these files are:\n" + "\n".join(unknown))
+        raise SystemExit("The origin of these files is unknown:\n" + "\n".join(unknown))
     return parts
 
 

@@ -5,7 +5,7 @@
     .venv/bin/python packaging/screenshots.py FOLDER --only zh-light-1x --scenes training
 
 What is shown is made first, once, in ``/tmp/bearings``: inspections of the sample data over some weeks, a small data
-set and two short trainings on it (some minutes). Delete the folder to have it made anew.
+set and two short trainings on it (some minutes). Delete the folder to have it rebuilt.
 """
 
 from __future__ import annotations
@@ -58,11 +58,11 @@ PLUGIN = {
 '''
 
 
-# What is shown
+# Contents of the window
 
 
 def prepare() -> None:
-    """Make what the window shows: images, a history of some weeks, a data set and a training."""
+    """Create the contents of the window: images, a history of some weeks, a data set and a training."""
     if TEMPLATE.exists():
         return
     shutil.rmtree(WORK, ignore_errors=True)
@@ -146,7 +146,7 @@ def screen(size: str, dpi: int) -> Iterator[str]:
 
 
 class Driver:
-    """Drives the window as a person would, and takes images of it.
+    """Drives the window like a user, and takes screenshots.
 
     Args:
         text: size of the text in percent.
@@ -214,7 +214,7 @@ class Driver:
         self._keep(name, image)
 
     def quiet(self) -> None:
-        """Take the messages away."""
+        """Remove the messages."""
         for frame in tuple(self.app.messages._shown):
             self.app.messages._drop(frame)
 
@@ -374,7 +374,7 @@ SCENES: dict[str, Callable[[Driver], None]] = {
 
 
 def child(look: str, scenes: list[str], folder: Path) -> None:
-    """In a process of its own: take the scenes in one look, such as ``zh-light-1x``."""
+    """In a process of its own: take the scenes in one look, for example ``zh-light-1x``."""
     language, theme, size = look.split("-")
     text = 200 if size == "large" else 100
     driver = Driver(language, theme, text, lambda name, image: image.save(folder / f"{name}-{look}.png"))
@@ -427,7 +427,7 @@ def make_manual() -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("folder", nargs="?", type=Path, help="all pages, languages, themes and sizes into this folder")
-    parser.add_argument("--only", default="", metavar="LOOK", help="such as zh-light-1x, or zh, or 2x")
+    parser.add_argument("--only", default="", metavar="LOOK", help="for example zh-light-1x, zh or 2x")
     parser.add_argument("--scenes", default=",".join(SCENES), metavar="LIST", help=f"of {', '.join(SCENES)}")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()

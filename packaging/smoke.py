@@ -1,4 +1,4 @@
-"""Uses the built program as people do, and says of each thing whether it works.
+"""Use the built program as users do, and report for each step whether it works.
 
     python packaging/smoke.py              # everything: about ten minutes
     python packaging/smoke.py --fast       # the self-test alone
@@ -6,7 +6,7 @@
 
 On Windows the scenes with clicks are left out: ``--only selftest,commands,plugins,models,portable``.
 
-The program lies in a folder with a Chinese name and blanks that it may not write to, the person's folder has such a
+The program is in a folder with a Chinese name and blanks that it may not write to, the user's folder has such a
 name too, there is no network, and every window is real. The log goes to stdout and, with the images, into
 ``build/smoke``.
 """

@@ -192,7 +192,7 @@ def models(smoke: Smoke) -> str:
 
 
 def portable(smoke: Smoke) -> str:
-    """With the mark beside the program everything lies there; without rights to write it says so."""
+    """With the mark next to the program all data stays there; without write permission it says so."""
     folder = smoke.work / "便携 U盘" / "bearing-inspector"
     shutil.copytree(smoke.built, folder, symlinks=True, copy_function=link)
     (folder / "portable").touch()

@@ -15,7 +15,7 @@ from typing import Any
 from driver import Missing
 
 WINDOWS = sys.platform == "win32"
-_GROUP = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)  # so that it alone hears of Ctrl+Break
+_GROUP = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)  # so that only it receives Ctrl+Break
 
 
 class Smoke:
@@ -37,7 +37,7 @@ class Smoke:
             "HOME": str(self.home), "XDG_DATA_HOME": str(self.home / ".local/share"),
             "PATH": os.defpath, "LANG": "C.UTF-8",
         }  # fmt: skip
-        if WINDOWS:  # which asks the system where a person's folders are, not the environment
+        if WINDOWS:  # which asks the system where a user's folders are, not the environment
             self.environment = os.environ | {"BEARING_INSPECTOR_HOME": str(self.data)}
         self.apart = _apart()
         self._started: list[subprocess.Popen[bytes]] = []
@@ -50,7 +50,7 @@ class Smoke:
             stream.flush()
 
     def run(self, *words: object, code: int = 0) -> Any:
-        """What a command prints, as JSON where it is; other exit codes than ``code`` are faults."""
+        """Run a command; return its output, parsed if it is JSON. Exit codes other than ``code`` are faults."""
         done = subprocess.run(
             [*self.apart, str(self.program), *map(str, words)],
             env=self.environment | {"BEARING_INSPECTOR_UTF8": "1"}, cwd=self.work, stdin=subprocess.DEVNULL,
@@ -88,7 +88,7 @@ class Smoke:
             raise Missing(f"{when} there are {len(found)} processes instead of {wanted}")
 
     def end(self) -> None:
-        """End what was started and is still there."""
+        """End the processes that were started and still run."""
         for process in self._started:
             if process.poll() is None:
                 process.kill()
@@ -119,7 +119,7 @@ def link(source: str, target: str) -> None:
 
 
 def _apart() -> list[str]:
-    """The words that start a program without a network and with a folder of programs that cannot be written to."""
+    """The command prefix that starts a program without a network and in a read-only folder."""
     script = 'mount --bind "${1%/*}" "${1%/*}" && mount -o remount,ro,bind "${1%/*}" && exec "$@"'
     for words in (["unshare", "--net", "--mount", "sh", "-c", script, "sh"], ["unshare", "--net"], ["unshare", "-rn"]):
         with suppress(OSError):

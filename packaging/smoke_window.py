@@ -14,7 +14,7 @@ from driver import Eyes, Missing, until
 
 
 def start(smoke: Smoke) -> str:
-    """How long until the window is there."""
+    """Time until the window appears."""
     told = []
     for cold in (False, False, False, False, False, True, True):
         if cold and not _drop_caches():
@@ -129,7 +129,7 @@ def _train(smoke: Smoke, eyes: Eyes) -> str:
 
 
 def killed(smoke: Smoke) -> str:
-    """Killed in a run and started again: nothing that was finished is lost, and the person is told."""
+    """Killed in a run and started again: no finished result is lost, and the user is informed."""
     eyes = Eyes()
     try:
         process = smoke.open("--open", smoke.folder / "_internal" / "sample_data")

@@ -1,6 +1,6 @@
 #!/bin/sh
 # What the tests need from the system: a virtual screen, Chinese fonts, and the libraries that OpenCV links to.
-# Installed only where they are missing and where this user may; says so and goes on otherwise.
+# Installed only where they are missing and where this user may; says so and continues otherwise.
 set -u
 missing=""
 command -v Xvfb >/dev/null 2>&1 || missing="$missing xvfb"

@@ -1,8 +1,8 @@
-"""Makes this folder: synthetic pictures good and bad, a film of a turning bearing, and what the bundled model says.
+"""Create this folder: synthetic images, good and bad, a video of a turning bearing, and the bundled model's results.
 
     .venv/bin/python sample_data/make.py
 
-The same seed gives the same pictures. ``expected.json`` holds for every file the defects that were painted and the
+The same seed gives the same images. ``expected.json`` holds for every file the defects that were painted and the
 verdicts of the bundled model without rules at the default thresholds; a test compares every run with it.
 """
 
@@ -20,8 +20,8 @@ HERE = Path(__file__).parent
 SEED, GOOD, BAD, FRAMES, RATE, SIDE = 2026, 4, 6, 90, 30, 640
 
 
-def pictures() -> dict[str, list[str]]:
-    """Write the pictures; returns the painted kinds of each."""
+def write_images() -> dict[str, list[str]]:
+    """Write the images; return the painted kinds of each."""
     painted = {}
     for number in range(GOOD + BAD):
         good = number < GOOD
@@ -40,7 +40,7 @@ def film() -> None:
 
 
 def verdicts() -> dict[str, list[str]]:
-    """What the program says of each file, frame by frame."""
+    """The program's result for each file, frame by frame."""
     found: dict[str, list[str]] = {}
     with tempfile.TemporaryDirectory() as folder:
         main(["inspect", str(HERE), "--export", "jsonl", "--quiet", "--output", f"{folder}/run"])
@@ -51,7 +51,7 @@ def verdicts() -> dict[str, list[str]]:
 
 
 if __name__ == "__main__":
-    painted = pictures()
+    painted = write_images()
     film()
     said = verdicts()
     expected = {

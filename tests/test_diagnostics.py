@@ -29,7 +29,7 @@ def test_a_model_is_tried(home, without_yolo):
     (home / "plugins").mkdir(exist_ok=True)
     registry.new("model", "spots", home / "plugins")
     state, detail = diagnostics._model()
-    assert state == "good" and "dark-spots" in detail and "ms a 640x480 picture" in detail
+    assert state == "good" and "dark-spots" in detail and "ms per 640x480 image" in detail
 
 
 def test_a_missing_model_is_bad(without_yolo):

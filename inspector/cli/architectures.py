@@ -164,7 +164,7 @@ def _check(arguments: argparse.Namespace) -> int:
     for number, (spec, one) in enumerate(_architectures(catalogue)):
         names = registry.combinations(catalogue, spec, one)
         if names is None:
-            failed[spec.id] = "its combinations cannot be told"
+            failed[spec.id] = "its combinations cannot be determined"
             print_error(f"FAILED  {spec.id}  {failed[spec.id]}")
         tasks += [(number, name) for name in names or () if arguments.only in name]
     if arguments.sample and arguments.sample < len(tasks):

@@ -1,4 +1,4 @@
-"""How images group into parts, and what triggers a part of a camera or video."""
+"""Grouping of images into parts, and triggers for cameras and videos."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MOST_VIEWS = 100_000
 
 @dataclass(frozen=True)
 class Trigger:
-    """What starts the next part of a camera or video.
+    """Trigger that starts the next part of a camera or video.
 
     Attributes:
         kind: ``key``: a person; ``timer``: a fixed interval; ``still``: the image has stopped moving.
@@ -66,7 +66,7 @@ class Trigger:
 
 @dataclass(frozen=True)
 class Grouping:
-    """How images group into parts. Without any of these, each image is a part.
+    """Grouping of images into parts. Without any of these, each image is a part.
 
     Attributes:
         pattern: of image names, with named groups: a regular expression such as ``(?P<serial>.+)_(?P<view>.+)``, or

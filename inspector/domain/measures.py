@@ -51,5 +51,5 @@ class Measures:
 LENGTHS = ("length", "feret", "width", "width_mean", "perimeter", "nearest", "rect_length")
 """Names of the measures of length, without their unit."""
 EDGE_PX = 0.5 / 3**0.5
-"""Standard uncertainty of the position of an edge, px: it lies anywhere within half a pixel (rectangular distribution,
+"""Standard uncertainty of the position of an edge, px: it is anywhere within half a pixel (rectangular distribution,
 JCGM 100:2008, 4.3.7)."""

@@ -48,7 +48,7 @@ class Template:
         return {_plain(name): each.key for each in self.classes for name in (each.key, each.en, each.zh)}
 
     def find(self, label: str, keys: Iterable[str]) -> str | None:
-        """Return the one of ``keys`` that a model's class name stands for; None if there is none."""
+        """Return the one of ``keys`` that a model's class name means; None if there is none."""
         found = self._keys.get(_plain(label))
         return found if found is not None and found in keys else None
 

@@ -21,7 +21,7 @@ class PartCounts:
 
 @dataclass(frozen=True)
 class Placement:
-    """What an image changes.
+    """Change of the parts caused by an image.
 
     Attributes:
         view: its place; None: the image is a part of its own, or could not be read and is no part.

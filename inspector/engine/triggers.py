@@ -100,7 +100,7 @@ class TriggerGate:
 
 
 class Stillness:
-    """Notices when what moved in a stream stands still, unless it then looks as at the start, when no part was there.
+    """Detects that a moving part has come to rest, unless it then looks as at the start, when no part was there.
 
     Args:
         after: seconds without motion.

@@ -40,7 +40,7 @@ _INSPECTION_ORDERS: dict[str, str] = _ORDERS | {  # one row per inspection: all 
     "area": "inspection.largest_px",
 }
 _OF_PART = "(SELECT {} FROM inspection AS view WHERE view.part = inspection.part)"
-_PART_ORDERS: dict[str, str] = _INSPECTION_ORDERS | {  # one row per part, which its first image stands for
+_PART_ORDERS: dict[str, str] = _INSPECTION_ORDERS | {  # one row per part, represented by its first image
     "file": "ifnull((SELECT name FROM part WHERE id = inspection.part), inspection.name) COLLATE NOCASE",
     "area": f"CASE WHEN part IS NULL THEN inspection.largest_px ELSE {_OF_PART.format('max(largest_px)')} END",
     "defects": f"CASE WHEN part IS NULL THEN inspection.defects ELSE {_OF_PART.format('sum(defects)')} END",

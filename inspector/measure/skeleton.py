@@ -84,7 +84,7 @@ def _largest_width(pixels: NDArray[np.bool_]) -> float:
         return float(_widths(edge_distance(pixels))[pixels].max())
     padded = np.zeros((pixels.shape[0] + 2, pixels.shape[1] + 2), np.uint8)
     padded[1:-1, 1:-1] = pixels
-    # From centre to centre; the middle of an even width lies beside the centres.
+    # From centre to centre; the middle of an even width is between the centres.
     return max(1.0, 2 * float(cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE).max()) - 0.5)
 
 

@@ -72,7 +72,7 @@ def architectures(registry: Registry, spec: ModelSpec) -> Architectures | None:
 
 
 def architecture_list(registry: Registry, spec: ModelSpec, known: Architectures) -> list[Architecture]:
-    """What ``known`` of the model ``spec`` lists."""
+    """The list that ``known`` of the model ``spec`` returns."""
 
     def call() -> list[Architecture]:
         found = list(known.list())
@@ -84,7 +84,7 @@ def architecture_list(registry: Registry, spec: ModelSpec, known: Architectures)
 
 
 def combinations(registry: Registry, spec: ModelSpec, known: Architectures) -> list[str] | None:
-    """The architectures of ``known`` for a check of everything; None where they cannot be told."""
+    """The architectures of ``known`` for a check of everything; None if they cannot be determined."""
 
     def call() -> list[str] | None:
         found = list(known.combinations())

@@ -26,7 +26,7 @@ _PATIENCE = 5.0  # seconds that the keyring may take
 _RECOMMENDED = 1  # keyring's own limit: backends below store nothing, or plain text
 _NAMES = r"[a-z_.-]*?(?:pass|pwd|token|key|auth|secret|sig|credential|session)[a-z_.-]*"
 _SECRET = re.compile(
-    # A login; its password may hold characters that an address would have to encode, where no host stands before it.
+    # A login; its password may hold characters that an address would have to encode, where no host precedes it.
     r"(?i)(?<=://)(?:(?=[^\s/?#'\"]*@)|(?!localhost:|\[|[^\s:]*\.))"
     r"(?P<user>[^\s/?#@:'\"]*):(?P<password>[^\s/?#'\"]*(?=@)|[^\s'\"]*(?=@))"
     rf"|(?<=[?&;/_])(?P<name>{_NAMES})=(?P<value>[^\s&;#'\"]+)"

@@ -30,7 +30,7 @@ def prepare_torch() -> Torchvision:
     """Make torch, torchvision and ultralytics importable and offline; cheap when called again.
 
     Returns:
-        ``native`` if torchvision's own operators work, ``repaired`` if ours replace them, ``absent`` without it.
+        ``native`` if torchvision's own operators work, ``repaired`` if replacements are used, ``absent`` without it.
     """
     global _state
     if _state is None:

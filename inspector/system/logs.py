@@ -82,7 +82,7 @@ def run_log(path: Path) -> Iterator[None]:
     try:
         handler = logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
-        logger.warning("%s cannot be written (%s); the run goes on without it", path, error.strerror)
+        logger.warning("%s cannot be written (%s); the run continues without it", path, error.strerror)
         yield
         return
     handler.setLevel(logging.INFO)

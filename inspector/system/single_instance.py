@@ -24,7 +24,7 @@ PATIENCE = 15.0  # seconds that a second start waits for an answer
 
 @dataclass(frozen=True)
 class Request:
-    """What a start is to open.
+    """Request of a start to open something.
 
     Attributes:
         sources: absolute paths, ``camera:0``, addresses.

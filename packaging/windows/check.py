@@ -38,11 +38,11 @@ Part = Callable[[], str]
 """Tries something: returns a sentence, then lines; raises :class:`Fault`."""
 LOOKS = ["en-light-96", "zh-dark-96", "zh-light-144"]
 """Language, theme and dpi of each walk through the window."""
-_NEAR = 1e-3  # largest difference of a score that is not worth a word: other processor paths round otherwise
+_NEAR = 1e-3  # largest difference of a score that is ignored: other processor paths round otherwise
 
 
 class Fault(Exception):
-    """What is not as it should be."""
+    """A deviation from the expected behaviour."""
 
 
 def main(parts: dict[str, Part], file: Path, about: str) -> int:
@@ -107,7 +107,7 @@ def new_folder(name: str) -> str:
 
 
 def doctor() -> str:
-    """What the program says of the machine, in both code pages."""
+    """The program's report on the machine, in both code pages."""
     said = []
     for code_page in place.LOCALES:
         done = inspector("doctor", "--json", log=f"doctor-{code_page}", code_page=code_page)
@@ -151,7 +151,7 @@ def _on_linux(runtime: str) -> dict[Any, Any]:
 
 
 def _records(out: Path) -> dict[tuple[str, int], dict[str, Any]]:
-    """What a run found, by name and number of frame."""
+    """The results of a run, by name and frame number."""
     file = next(out.glob("*.jsonl"))
     rows = [json.loads(line) for line in file.read_text("utf-8").splitlines()]
     rows = [row for row in rows if "verdict" in row]
@@ -189,7 +189,7 @@ def training() -> str:
 
 
 def lines_of(done: place.Done) -> str:
-    """What a script of ``inside`` says, a line a thing."""
+    """The output of a script of ``inside``, one line per check."""
     lines = [line for line in done.text.splitlines() if line.startswith(("ok ", "BAD"))]
     if done.code != 0:
         end = [] if done.code == 1 and lines else done.text.strip().splitlines()[-3:]
@@ -255,7 +255,7 @@ def photographer(folder: Path) -> Iterator[list[str]]:
 
 
 def system() -> str:
-    """What the program does with the system: files, names, consoles, handles; see ``inside/system.py``."""
+    """The program's use of the system: files, names, consoles, handles; see ``inside/system.py``."""
     drive = PREFIX / "dosdevices" / "n:"
     if not drive.is_symlink():
         drive.symlink_to(linux(new_folder("network")))

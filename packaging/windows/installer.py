@@ -3,7 +3,7 @@
 Inno Setup is a program of 32 bits, which Debian's 64-bit Wine does not run, and this machine shall not get a second
 architecture for it: a small Debian of its own in the place, made by debootstrap, has both. Inno Setup comes from
 the npm package ``innosetup-compiler``, by its SHA-256. It has no simplified Chinese, so that its own texts are English
-here, while ours are Chinese.
+here, while those of this project are Chinese.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ wine reg query 'HKCU\Software\Classes\BearingInspector.Recipe' </dev/null 2>&1 |
 
 
 class Missing(Exception):
-    """What should be there, and is not."""
+    """A missing item."""
 
 
 def check(program: Path, version: str) -> list[str]:
@@ -112,7 +112,7 @@ def check(program: Path, version: str) -> list[str]:
     left = [file for file in (local / "Programs").rglob("*") if file.is_file()]
     if left or "REG_SZ" in said or not kept.exists():
         raise Missing(f"left after the removal: {left[:5]}; settings kept: {kept.exists()}; {said[-300:]}")
-    lines.append("removed: program, file type and link are gone; settings stay, since nobody was asked")
+    lines.append("removed: program, file type and link are gone; settings stay, since the user was not asked")
     return lines
 
 

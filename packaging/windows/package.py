@@ -4,7 +4,7 @@
     python packaging/windows/package.py --only selftest  # these parts
 
 What is built here is never handed out: its Python was packed by a third person, and nothing ran on Windows itself. It
-lies in the folder ``source/dist`` of the place (``BEARING_INSPECTOR_WINE``); the log is
+is in the folder ``source/dist`` of the place (``BEARING_INSPECTOR_WINE``); the log is
 ``packaging/windows/package.log``.
 """
 

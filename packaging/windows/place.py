@@ -166,7 +166,7 @@ def source_names() -> list[str]:
 
 
 def copy_source() -> None:
-    """The working tree in a folder of its own: what is built or written there never gets into ours."""
+    """The working tree in a folder of its own: what is built or written there never gets into this one."""
     names = set(source_names())
     SOURCE.mkdir(parents=True, exist_ok=True)
     for old in [path for path in SOURCE.rglob("*") if path.is_file() and "__pycache__" not in path.parts]:
@@ -185,7 +185,7 @@ def copy_source() -> None:
 
 
 def _libraries() -> None:
-    """What the program and its tests need, by Windows' own pip; the program itself from its source folder."""
+    """Install the program from its source folder, and its requirements and those of the tests by Windows' own pip."""
     pip = ["-m", "pip", "install", "--disable-pip-version-check", "--no-warn-script-location"]
     pip += ["-c", windows(SOURCE / "constraints.txt")]
     if python(*pip, *_TESTS, log="pip", limit=3600).code:

@@ -55,7 +55,7 @@ def _exports(library: Path) -> list[str]:
 
 
 def _source() -> tuple[str, dict[str, str]]:
-    """The C source, and which of its functions stands for which name of the library."""
+    """The C source, and the mapping from the library's names to its functions."""
     lines = [
         "#include <complex.h>",
         "#include <math.h>",

@@ -20,14 +20,14 @@ from place import PLACE, ROOT, SOURCE, python, windows
 EXPECTED = Path(__file__).with_name("expected.txt")
 INSIDE = SOURCE / "packaging" / "windows" / "inside"
 WANTED = ["tests"]
-"""What of the suite is run: folders and files."""
+"""Folders and files of the suite that are run."""
 _LIMIT = 3 * 3600.0  # seconds for a group
 _TEST_LIMIT = 900  # seconds for a test
 
 
 @dataclass
 class Result:
-    """What became of the suite.
+    """Outcome of the suite.
 
     Attributes:
         sentence: the figures.

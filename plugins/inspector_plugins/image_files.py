@@ -56,7 +56,7 @@ def inspector_sources() -> Sequence[SourceSpec]:
             "path",
             str,
             "",
-            Text("Pictures", "图片"),
+            Text("Images", "图片"),
             Text(
                 "an image, a folder, a glob, or a .txt file with one path per line",
                 "图片、文件夹、通配符，或每行一个路径的 .txt 文件",

@@ -33,7 +33,7 @@ from inspector.domain import (
     message,
     rules_sha256,
 )
-from inspector.history import Event, History, Query, database, store
+from inspector.history import Event, History, Query, database, records, store
 from inspector.i18n import translate
 from inspector.system.paths import history_file
 
@@ -246,10 +246,9 @@ def test_inspections_of_one_moment_are_all_paged(history):
 def test_every_search_uses_the_index_and_never_sorts(filled):
     queries = [Query(), Query(label="a", verdict="NG", text="a/b", file="x/y", model="abcdef", run=1, after=(1, 1))]
     for query in queries:
-        condition, values = store.conditions(query)
-        statement = (
-            f"EXPLAIN QUERY PLAN {store.SELECT_ENTRY} WHERE {condition} ORDER BY inspection.at DESC, inspection.id DESC"
-        )
+        condition, values = records.conditions(query)
+        order = "inspection.at DESC, inspection.id DESC"
+        statement = f"EXPLAIN QUERY PLAN {records.SELECT_ENTRY} WHERE {condition} ORDER BY {order}"
         plan = " ".join(row[3] for row in filled._connection.execute(statement, values))
         assert "by_time" in plan and "TEMP B-TREE FOR ORDER" not in plan
         count = f"EXPLAIN QUERY PLAN SELECT count(*) FROM inspection INDEXED BY by_time WHERE {condition}"

@@ -203,7 +203,7 @@ def test_only_the_newest_image_counts(serve, caplog):
     assert second.index == 1
     assert second.seconds - first.seconds > 0.5
     assert source.dropped > 10
-    assert f"{source.dropped} pictures were replaced by newer ones" in caplog.text
+    assert f"{source.dropped} images were replaced by newer ones" in caplog.text
 
 
 def test_killed_and_restarted_with_another_size(serve, caplog):
@@ -373,7 +373,7 @@ def test_closing_while_it_is_gone_tells_the_gap(serve, caplog):
     with Stopwatch() as watch:
         source.close()
     assert watch.seconds < 1
-    assert "no picture for the last" in caplog.text
+    assert "no image for the last" in caplog.text
     assert list(source) == []
 
 

@@ -391,7 +391,7 @@ def test_a_damaged_memory_begins_anew(folder, opened, caplog):
     memory.write_bytes(b"rubbish " * 500)
     second = opened(folder)
     assert len(watch(second, LONG, until=1)) == 1
-    assert "was damaged and begins anew" in caplog.text
+    assert "was damaged and is started again" in caplog.text
     assert (memory.parent / "done-damaged.sqlite3").is_file()
     second.close()
     assert watch(opened(folder), QUIET) == []

@@ -339,7 +339,7 @@ def test_thumbnails(tmp_path):
     marked, clean = (np.asarray(picture).astype(int) for picture in pictures[:2])
     changed = np.abs(marked - clean).sum(2) > 60
     assert changed[8:20, 40:56].mean() > 0.9 and not changed[30:].any() and not changed[:, :30].any()
-    words = "Only the first 3 inspections have a picture (option thumbnail_limit)"
+    words = "Only the first 3 inspections have a thumbnail (option thumbnail_limit)"
     assert [sheet[f"B{row}"].value for row in (4, 5, 6)] == [None, words, None]
     assert words in summary(path)
 

@@ -187,7 +187,7 @@ def state_line(session: Session, now: State) -> str:
 
 
 def _counting(session: Session) -> str:
-    """What begins a part in a run from a camera."""
+    """The trigger that starts a part in a run from a camera."""
     run = session.run
     if run is None or not (run.trigger_kind or run.counts_frames):
         return ""

@@ -1,4 +1,4 @@
-"""Modifiers of architectures, such as ``+attention=ema``: the names of their kinds, and what adding one makes."""
+"""Modifiers of architectures (for example ``+attention=ema``): names of their kinds, and the effect of adding one."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def word_of(modifier: str) -> str:
 
 
 def added(value: str, modifier: str, layers: Iterable[LayerSpec]) -> str:
-    """What a modifier of this kind is set to when ``modifier`` is added to ``value``: it takes the place of the present
+    """The value of a modifier of this kind after ``modifier`` is added to ``value``: it takes the place of the present
     one; of losses, of the one of the same part."""
     new = modifier.partition("=")[2]
     if word_of(modifier) != "loss" or not value:

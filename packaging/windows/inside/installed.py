@@ -27,7 +27,7 @@ SAMPLES = PROGRAM / "_internal" / "sample_data"
 
 
 class Fault(Exception):
-    """What is not as it should be."""
+    """A deviation from the expected behaviour."""
 
 
 def until(condition: Callable[[], Any], what: str, seconds: float = LIMIT) -> Any:

@@ -27,12 +27,12 @@ from inspector.system import credentials, paths
 
 HERE = Path(sys.argv[1])
 SAMPLE = Path(__file__).resolve().parents[3] / "sample_data"
-PICTURE = min(SAMPLE.glob("*.jpg"))
+IMAGE = min(SAMPLE.glob("*.jpg"))
 _RESERVED = ("CON", "nul.txt", "Com1", "LPT9.png", "COM¹", "CONIN$", "nul .txt", "a.", "b ", "x:y", "aux.tar.gz")
 
 
 class Fault(Exception):
-    """What is not as it should be."""
+    """A deviation from the expected behaviour."""
 
 
 def expect(held: object, what: str) -> None:
@@ -42,7 +42,7 @@ def expect(held: object, what: str) -> None:
 
 @contextlib.contextmanager
 def kept_open(file: Path) -> Iterator[Callable[[], None]]:
-    """The file as a scanner has it open: nobody else may read, write or replace it. Gives what closes it."""
+    """Open the file as a scanner does, locked against any other access; yield the function that closes it."""
     kernel: Any = ctypes.WinDLL("kernel32", use_last_error=True)
     kernel.CreateFileW.restype = wintypes.HANDLE
     kernel.CreateFileW.argtypes = (
@@ -121,7 +121,7 @@ def paths_beyond_260_characters() -> str:
     done = _inspector("inspect", folder, "--output", out, "--export", "images,jsonl")
     expect(done.returncode == 0, done.stderr[-300:])
     deep = folder / "out"
-    done = _inspector("inspect", PICTURE, "--output", deep, "--export", "images,xlsx")
+    done = _inspector("inspect", IMAGE, "--output", deep, "--export", "images,xlsx")
     expect(done.returncode == 0, f"output of {len(str(deep))} characters: {done.stderr[-300:]}")
     return f"an image read and inspected at {len(str(file))} characters; results written at {len(str(deep))}"
 
@@ -246,10 +246,10 @@ def a_process_with_limits() -> str:
 
 
 def a_network_share() -> str:
-    """Wine has no server of shares; its drive Z by the long name of a device stands for an address without a letter."""
+    """Wine has no server of shares; its drive Z by the long name of a device serves as an address without a letter."""
     place = Path(tempfile.mkdtemp(prefix="bearing share ", dir="\\\\?\\Z:\\tmp"))
     try:
-        done = _inspector("inspect", PICTURE, "--output", place / "out", "--export", "xlsx,images")
+        done = _inspector("inspect", IMAGE, "--output", place / "out", "--export", "xlsx,images")
         expect(done.returncode == 0, done.stderr[-300:])
         return f"results in {place}: {len(list((place / 'out').rglob('*')))} files"
     finally:

@@ -35,7 +35,7 @@ time.sleep(600)
 
 
 class Fault(Exception):
-    """What is not as it should be."""
+    """A deviation from the expected behaviour."""
 
 
 def until(condition: Callable[[], Any], what: str) -> Any:

@@ -27,7 +27,7 @@ SCENE_LIMIT = 1200.0  # seconds that a scene may take; then the stacks of all th
 
 
 class Window(Driver):
-    """A driver whose images somebody else takes."""
+    """A driver whose screenshots another process takes."""
 
     folder: Path
 
@@ -42,7 +42,7 @@ class Window(Driver):
 
 
 def prepare() -> None:
-    """What is shown: the sample data inspected over some weeks, a data set, and a short training."""
+    """Create the contents: the sample data inspected over some weeks, a data set, and a short training."""
     work = screenshots.WORK
     if (work / "template").exists():
         return

@@ -21,7 +21,7 @@ _COPIED = ("eps", "momentum", "drop_prob", "p")  # numbers that do not change th
 def load_foreign(module: _Module, foreign: nn.Module, own_name: Callable[[str], str] = lambda name: name) -> _Module:
     """Load the weights, the epsilon of normalisations and the drop rates of ``foreign``.
 
-    A class of ours lists in ``MUST_MATCH`` the attributes and constant buffers that have to be equal in addition to
+    A built-in class lists in ``MUST_MATCH`` the attributes and constant buffers that have to be equal in addition to
     the shapes of the weights.
 
     Args:

@@ -203,9 +203,9 @@ class Camera:
         self._stop.set()
         self._thread.join(0.5)
         if self._lost and self._last is not None:
-            logger.warning("%s: no picture for the last %.1f s", self.name, time.monotonic() - self._last)
+            logger.warning("%s: no image for the last %.1f s", self.name, time.monotonic() - self._last)
         logger.info(
-            "%s: closed; %d pictures were replaced by newer ones before the program took them", self.name, self.dropped
+            "%s: closed; %d images were replaced by newer ones before they were inspected", self.name, self.dropped
         )
 
     # on the camera's thread

@@ -21,7 +21,7 @@ _IMAGES = Option(
     "images",
     str,
     "copy",
-    Text("Pictures", "图片"),
+    Text("Images", "图片"),
     Text(
         "copy: save the images with the labels; none: leave them out",
         "copy：复制图片，与标注放在一起；none：不放图片",

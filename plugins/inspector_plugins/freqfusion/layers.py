@@ -401,5 +401,5 @@ def _check_double(owner: str, hr: Tensor, lr: Tensor) -> None:
     if (high_n, high_h, high_w) != (n, 2 * h, 2 * w):
         raise ValueError(
             f"{owner} needs a high-resolution map of exactly twice the size of the low one, {2 * h}x{2 * w} beside "
-            f"{h}x{w} and as many pictures, not {high_h}x{high_w} ({high_n} and {n} pictures)"
+            f"{h}x{w} and as many images, not {high_h}x{high_w} ({high_n} and {n} images)"
         )

@@ -53,7 +53,7 @@ class Journal:
                     file=self._file,
                     reason=error.strerror or error,
                 ) from None
-            logger.warning("The memory of watched folders was damaged and begins anew; the old file is %s", aside)
+            logger.warning("The journal of watched folders was damaged and is started again; the old file is %s", aside)
 
     def has(self, name: str, stamp: Stamp) -> bool:
         """Whether this content of the file has been inspected."""

@@ -81,7 +81,7 @@ class ConvBN(nn.Module):
 
 class StarBlock(nn.Module):
     """The block of StarNet (Ma et al., 2024, arXiv 2403.19967): t = BN(DW7 x), then
-    x + DW7(BN(g(ReLU6(f1 t) * (f2 t)))), where the product stands for many more channels.
+    x + DW7(BN(g(ReLU6(f1 t) * (f2 t)))), where the product acts like many more channels.
 
     Args:
         dim: channels.

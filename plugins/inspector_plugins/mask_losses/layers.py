@@ -102,7 +102,7 @@ def soft_dice(
 
 
 class _Location(nn.Module):
-    """Where the mean of a map lies, in polar coordinates: (N, H, W) -> length and angle (N,).
+    """Position of the mean of a map in polar coordinates: (N, H, W) -> length and angle (N,).
 
     As in the official code the mean is over all pixels and not divided by the map's own sum.
     """

@@ -263,7 +263,7 @@ class VisRetNet(nn.Module):
     @classmethod
     def load_foreign(cls, foreign: nn.Module) -> Self:
         if outputs := [name for name in ("channel", "width_list") if hasattr(foreign, name)]:
-            raise ValueError(f"{outputs[0]} says that it gives a list of maps; ours gives logits, see RMTBackbone")
+            raise ValueError(f"{outputs[0]} says that it gives a list of maps; this one gives logits, see RMTBackbone")
         stages = [child(foreign, f"layers.{i}") for i in range(count(foreign, "layers"))]
         dims = [size(stage, "blocks.0.retention.q_proj.weight", 1) for stage in stages]
         inner = [size(stage, "blocks.0.ffn.fc1.weight", 0) for stage in stages]

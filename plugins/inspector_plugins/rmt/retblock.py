@@ -159,7 +159,7 @@ _RETENTIONS: dict[str, type[MaSA | MaSAd]] = {"chunk": MaSAd, "whole": MaSA}
 
 
 def retention_of(block: nn.Module) -> Literal["chunk", "whole"]:
-    """The retention of a RetBlock of ours or of other code; ValueError if neither."""
+    """The retention of a RetBlock, built-in or foreign; ValueError if it is neither."""
     name = type(child(block, "retention")).__name__
     if name not in ("MaSA", "MaSAd"):
         raise ValueError(f"retention is {name}, not MaSA or MaSAd")

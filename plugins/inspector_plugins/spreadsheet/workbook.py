@@ -112,6 +112,6 @@ class Workbook:
 
     def _limit_words(self) -> str:
         return Text(
-            f"Only the first {self._limit} inspections have a picture (option thumbnail_limit)",
+            f"Only the first {self._limit} inspections have a thumbnail (option thumbnail_limit)",
             f"仅前 {self._limit} 条检测带图片（选项 thumbnail_limit）",
         ).read(self._language)

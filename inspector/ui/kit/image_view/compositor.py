@@ -60,7 +60,7 @@ class ImagePyramid:
 
 @dataclass(frozen=True)
 class RenderOptions:
-    """How an image is shown.
+    """Display options of an image.
 
     Attributes:
         opacity: of the mask tint, 0 to 1.

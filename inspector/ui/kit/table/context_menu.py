@@ -11,7 +11,7 @@ from inspector.ui.kit.strings import tr
 from inspector.ui.kit.table.rows import Column
 
 Item = tuple[str, Callable[[], object]] | tuple[str, Callable[[], object], str]
-"""What it says, what it does, and its key."""
+"""Label, action and key of an entry."""
 ARROWS = {False: " ▲", True: " ▼"}
 
 

@@ -33,7 +33,7 @@ class Name:
 
 
 class Record:
-    """What the pickle would have created by calling ``name`` with ``arguments``.
+    """The object that the pickle would have created by calling ``name`` with ``arguments``.
 
     Attributes:
         name: dotted.

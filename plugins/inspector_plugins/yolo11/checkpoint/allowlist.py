@@ -32,7 +32,7 @@ _PLAIN = frozenset(
         "numpy.dtype",
         "torch.Size",
         "torch.device",
-        "torch._C._nn.gelu",  # an attribute in blocks of forks; ours keep it by name
+        "torch._C._nn.gelu",  # an attribute in blocks of forks; built-in blocks keep it by name
         "torch._utils._rebuild_parameter",
         "torch._utils._rebuild_parameter_with_state",
         "torch._utils._rebuild_tensor",

@@ -83,7 +83,7 @@ class Calibration:
         dataset = read_yolo_dataset(data)
         images, left_out = labelled(weights, opened.names, dataset, "val")
         if left_out:
-            logger.warning("Pictures of %s are not measured on: %s", data, left_out[0])
+            logger.warning("Images of %s are not measured on: %s", data, left_out[0])
         trained = [image.file for image in dataset.images["train"] if not image.problem]
         seen = _sample(_images_in(calibrate)) + _sample(trained)
         return cls(seen, tuple(images), data, opened.names, imgsz, opened.stride)
@@ -160,7 +160,7 @@ class Calibration:
             raise InputError("No calibration image can be read: {reason}", reason=unreadable[0])
         if unreadable:
             logger.warning(
-                "Of %d pictures to calibrate on %d are left out: %s", len(self.seen), len(unreadable), unreadable[0]
+                "Of %d images to calibrate on %d are left out: %s", len(self.seen), len(unreadable), unreadable[0]
             )
 
 

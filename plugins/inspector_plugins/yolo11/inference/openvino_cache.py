@@ -219,7 +219,7 @@ def _tell(weights: Path, model: ConvertedModel) -> None:
     if before - after > LARGEST_FALL:
         logger.warning(
             "%s is less exact in int8: mask mAP50-95 fell from %.4f to %.4f when it was calibrated; take another "
-            "precision, or calibrate on more pictures",
+            "precision, or calibrate on more images",
             *(weights.name, before, after),
         )
     else:

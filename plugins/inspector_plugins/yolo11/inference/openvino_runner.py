@@ -270,7 +270,7 @@ class _Networks:
         settings = {
             "INFERENCE_PRECISION_HINT": "f32" if self._precision == "int8" else self._precision,
             "NUM_STREAMS": self.streams,
-            "ENABLE_CPU_PINNING": False,  # other work on these cores would wait for ours, and ours for it
+            "ENABLE_CPU_PINNING": False,  # other processes on these cores and inference would wait for each other
         }
         name = self.blob_name(shape)
         blob = opened.blob(name)

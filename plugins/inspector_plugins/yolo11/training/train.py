@@ -256,7 +256,7 @@ def _settings(plan: Plan, device: str, output: Path) -> dict[str, Any]:
         "device": device.removeprefix("cuda:") if device.startswith("cuda") else "cpu",
         "seed": options.seed,
         "patience": options.patience,
-        "amp": False,  # replaced by ours, see trainer.Training
+        "amp": False,  # replaced, see trainer.Training
         "close_mosaic": min(10, options.epochs // 4),
         "workers": options.workers,
         "exist_ok": True,
