@@ -97,7 +97,16 @@ setup(
         "ultralytics",
     ],
     extras_require={
-        "test": ["mypy", "onnxruntime", "pyinstaller", "pytest", "pytest-timeout", "pytest-xdist", "ruff"],
+        "test": [
+            "mypy",
+            "onnxruntime",
+            "pyinstaller",
+            "pytest",
+            "pytest-timeout",
+            "pytest-xdist",
+            "ruff",
+            "statsmodels",
+        ],
         "package": ["pyinstaller"],
     },
     entry_points={

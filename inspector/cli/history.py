@@ -15,8 +15,11 @@ from typing import Any
 from inspector import cli, i18n, registry
 from inspector.api import Scope
 from inspector.cli import console
-from inspector.domain import InputError, quote, spreadsheet_text
+from inspector.cli.excluding import exclude, include, left_out
+from inspector.domain import InputError, Reason, quote, spreadsheet_text
+from inspector.domain.limits import CODES
 from inspector.history import History, Query
+from inspector.history.judgements import Judgements
 from inspector.history.periods import to_local_time
 from inspector.jobs.build import default_output
 from inspector.jobs.options import plugin_options, saved_options
@@ -37,7 +40,7 @@ _CSV_COLUMNS = (
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the sub-commands."""
-    commands = parser.add_subparsers(dest="action", required=True, metavar="search|show|export|purge")
+    commands = parser.add_subparsers(dest="action", required=True, metavar="search|show|export|purge|exclude|include")
     search = commands.add_parser("search", help="list inspections, newest first")
     _add_filters(search)
     search.add_argument("--limit", type=int, default=50, help="maximum number to list (default 50)")
@@ -52,13 +55,26 @@ def configure(parser: argparse.ArgumentParser) -> None:
     purge = commands.add_parser("purge", help="delete old inspections permanently")
     purge.add_argument("--before", required=True, metavar="DATE", help="delete inspections older than this")
     purge.add_argument("--yes", action="store_true", help="delete; without this flag only the number is shown")
-    for command in (search, show, export, purge):
+    out = commands.add_parser("exclude", help="leave a run out of statistics")
+    out.add_argument("--reason", default="", metavar="TEXT", help="recorded with the run")
+    out.add_argument("--operator", default="", metavar="NAME", help="who does (default: the user of this computer)")
+    again = commands.add_parser("include", help="count a run in statistics again")
+    for command in (out, again):
+        command.add_argument("id", type=int, metavar="RUN", help="id of a run")
+    for command in (search, show, export, purge, out, again):
         command.add_argument("--json", action="store_true", help="print one JSON document")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Carry out the chosen sub-command; returns the exit code."""
-    actions = {"search": _search, "show": _show, "export": _export, "purge": _purge}
+    actions = {
+        "search": _search,
+        "show": _show,
+        "export": _export,
+        "purge": _purge,
+        "exclude": exclude,
+        "include": include,
+    }
     return actions[arguments.action](arguments) or cli.DONE
 
 
@@ -146,10 +162,13 @@ def _show(arguments: argparse.Namespace) -> None:
         events, part = history.events(record["run"]), history.part_of(arguments.id)
     record |= {"events": [asdict(event) for event in events]}
     record["part_record"] = None if part is None else part.record()
+    with Judgements() as judgements:
+        record["judgements"] = judgements.of_inspection(arguments.id)
+        record["excluded"] = judgements.excluded(record["run"])
     if arguments.json:
         console.emit(record)
         return
-    reasons = (f"{r['code']} {r['label']}: {r['value']:g} > {r['limit']:g}" for r in record["reasons"])
+    reasons = (_reason(r, ":") for r in record["reasons"])
     lines = {
         "Inspection": f"{record['id']} (run {record['run']}: {record['title']})",
         "Name": record["name"],
@@ -162,6 +181,7 @@ def _show(arguments: argparse.Namespace) -> None:
         "Reasons": "; ".join(reasons) or None,
         "Part": None if part is None else f"{part.id}, view {record['part']['view']}",
         "Part verdict": None if part is None else "; ".join((part.verdict.status, *i18n.part_reasons(part, "en"))),
+        "Statistics": None if record["excluded"] is None else left_out(record["excluded"]),
         "Lot": record["lot"],
         "Operator": record["operator"],
         "Station": record["station"],
@@ -182,6 +202,21 @@ def _show(arguments: argparse.Namespace) -> None:
             ("Event of the run", "Until", "What", "Message"),
             [(_local(e.time), _local(e.until) if e.until else "", e.kind, e.message) for e in events],
         )
+    if record["judgements"]:
+        console.print_line()
+        console.table(
+            ("Judged again", "By", "Rules", "Verdict", "Reasons"),
+            [
+                (
+                    _local(each["time"]),
+                    each["by"] or "",
+                    f"{each['rules']} #{each['rules_sha256'][:8]}",
+                    each["verdict"],
+                    "; ".join(i18n.reason_text(Reason(**reason), "en") for reason in each["reasons"]),
+                )
+                for each in record["judgements"]
+            ],
+        )
     if record["detections"]:
         console.print_line()
         console.table(
@@ -197,6 +232,12 @@ def _show(arguments: argparse.Namespace) -> None:
                 for d in record["detections"]
             ],
         )
+
+
+def _reason(reason: dict[str, Any], colon: str = "") -> str:
+    signs = {"below": "<", "near": "≈"}
+    sign = signs.get(reason["code"].rpartition("_")[2], ">") if reason["code"] in CODES else ">"
+    return f"{reason['code']} {reason['label']}{colon} {reason['value']:g} {sign} {reason['limit']:g}"
 
 
 def _export(arguments: argparse.Namespace) -> int:
@@ -322,7 +363,7 @@ def _csv_row(record: dict[str, Any]) -> Iterator[Any]:
     found = record["detections"]
     derived = {
         "labels": "; ".join(sorted({d["label"] for d in found})),
-        "reasons": "; ".join(f"{r['code']} {r['label']} {r['value']:g} > {r['limit']:g}" for r in record["reasons"]),
+        "reasons": "; ".join(_reason(r) for r in record["reasons"]),
         "defects": len(found),
         "largest_px2": max((d["area_px"] for d in found if d["area_px"] is not None), default=None),
         "model": record["model"]["file"],

@@ -29,7 +29,7 @@ from inspector.domain import (
     quote,
 )
 from inspector.engine import Engine, Run
-from inspector.jobs import recipes, resume
+from inspector.jobs import recipe_library, recipes, resume
 from inspector.jobs.build import build_job, default_output, run_title
 from inspector.jobs.models import find_model
 from inspector.jobs.options import plugin_options
@@ -74,7 +74,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--lot", metavar="TEXT", help="lot, recorded with each result")
     add("--operator", metavar="NAME", help="operator, recorded with each result")
     add("--station", metavar="NAME", help="station, recorded with each result")
-    add("--recipe", type=Path, metavar="FILE", help="repeat the job of a recipe or run.json; other flags override it")
+    add(
+        "--recipe",
+        metavar="FILE|NAME",
+        help="repeat the job of a recipe or run.json; other flags override it unless it is locked",
+    )
     add("--resume", metavar="RUN", help="continue a run that ended early: its results folder, run.json or number")
     add("--export", metavar="LIST", help=f"comma-separated exporters, of {','.join(catalogue.exporters)}; or none")
     add("--output", type=Path, metavar="DIR", help="folder for the results (default: a new one for each run)")
@@ -160,7 +164,13 @@ def _resumable(arguments: argparse.Namespace, catalogue: registry.Registry) -> r
 
 
 def _job(arguments: argparse.Namespace, catalogue: registry.Registry, settings: Settings, language: str) -> Job:
-    base = recipes.read_recipe(arguments.recipe, check_model=not arguments.model) if arguments.recipe else None
+    recipe, base = None, None
+    if arguments.recipe is not None:
+        file = recipe_library.find(arguments.recipe)
+        recipe = recipes.load(file)
+        base = recipe.job
+        if not arguments.model:
+            recipes.check_model_of(file, recipe)
     if base is None or arguments.model:
         model = find_model(catalogue, arguments.model)
     else:
@@ -185,6 +195,8 @@ def _job(arguments: argparse.Namespace, catalogue: registry.Registry, settings: 
         facts={name: (getattr(arguments, name) or "").strip() for name in _FACTS},
     )
     _refuse_idle_flags(arguments, job)
+    if recipe is not None:
+        recipe.check_lock(job)
     return job
 
 

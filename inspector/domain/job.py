@@ -14,6 +14,7 @@ from inspector.domain.rules import Rules
 from inspector.domain.texts import quote
 
 _FACTS = ("lot", "operator", "station")
+_FREE = {"sources", "exporters", "language", "device", "recipe", "image_size", *_FACTS}  # change no verdict
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class Job:
         recipe: the recipe that defines model, thresholds and rules; None if there is none.
         parts: how images group into parts; None: each image is a part.
         calibration: size of a pixel in mm; None: measures are in pixels only.
+        image_size: width and height of the images that the recipe was made with, pixels; None if unknown.
         lot, operator, station: recorded with each result; "" if unknown.
     """
 
@@ -56,6 +58,7 @@ class Job:
     recipe: RecipeInfo | None = None
     parts: Grouping | None = None
     calibration: Calibration | None = None
+    image_size: tuple[int, int] | None = None
     lot: str = ""
     operator: str = ""
     station: str = ""
@@ -67,6 +70,8 @@ class Job:
             followed["parts"] = self.parts.to_json()
         if self.calibration is not None:
             followed["calibration"] = self.calibration.to_json()
+        if self.image_size is not None:
+            followed["image_size"] = list(self.image_size)
         followed |= {name: value for name in _FACTS if (value := getattr(self, name))}
         return followed | {
             "sources": [{"id": c.id, "options": dict(c.options)} for c in self.sources],
@@ -80,9 +85,22 @@ class Job:
             "language": self.language,
         }
 
+    @property
+    def region_names(self) -> tuple[str, ...]:
+        """Names of the regions that rules may name."""
+        return ()
+
     def same_inspection(self, other: Job) -> bool:
         """Whether model, thresholds, rules and calibration are equal, regardless of the sources."""
         return _method(self) == _method(other)
+
+    def changes(self, other: Job) -> list[str]:
+        """Names of the fields that decide about verdicts and differ between two jobs.
+
+        Sources, exporters, language, device and what is only recorded do not decide.
+        """
+        names = (name for name in self.__dataclass_fields__ if name not in _FREE)
+        return [name for name in names if getattr(self, name) != getattr(other, name)]
 
     @classmethod
     def from_json(cls, data: object) -> Job:
@@ -140,8 +158,18 @@ class Job:
             recipe=None if recipe is None else RecipeInfo.from_json(recipe),
             parts=None if parts is None else Grouping.from_json(parts),
             calibration=None if calibration is None else Calibration.from_json(calibration),
+            image_size=_size(data.get("image_size")),
             **facts,
         )
+
+
+def _size(value: object) -> tuple[int, int] | None:
+    if value is None:
+        return None
+    whole = isinstance(value, list) and len(value) == 2 and all(type(side) is int and side > 0 for side in value)
+    if not isinstance(value, list) or not whole:
+        raise InputError("Job: image_size must be [width, height] in pixels, not {value}", value=quote(value))
+    return value[0], value[1]
 
 
 def _method(job: Job) -> tuple[object, ...]:

@@ -109,7 +109,7 @@ class Run:
         self.started = local_time() if earlier is None else earlier.started
         self.ended = ""
         self._context, self._resolved, self._on_result = context, resolved, on_result
-        self._size_reported = False
+        self._size_reported = self._recipe_size_reported = False
         self._thresholds = self._used = (self.job.confidence, self.job.iou)
         self._earlier = earlier
         if earlier is not None:
@@ -530,6 +530,7 @@ class Run:
                     result = replace(result, part=None, lot=job.lot, operator=job.operator, station=job.station)
                     result = replace(result, calibration=job.calibration)
                     self._check_calibration(result.frame)
+                    self._check_image_size(result.frame)
                     self._note_thresholds(result)
                 yield item, result
 
@@ -545,6 +546,24 @@ class Run:
                 "{width}x{height}: its millimetres may be wrong; calibrate this camera",
                 known_width=calibration.width,
                 known_height=calibration.height,
+                name=quote(frame.name),
+                width=frame.width,
+                height=frame.height,
+            )
+        )
+
+    def _check_image_size(self, frame: Frame) -> None:
+        """Report once that the recipe was made with images of another size."""
+        size = self.job.image_size
+        if size is None or self._recipe_size_reported or size == (frame.width, frame.height):
+            return
+        self._recipe_size_reported = True
+        self._report(
+            message(
+                "The recipe was made with images of {known_width}x{known_height} pixels, but {name} has "
+                "{width}x{height}: its limits may not fit; check the camera, or save the recipe with these images",
+                known_width=size[0],
+                known_height=size[1],
                 name=quote(frame.name),
                 width=frame.width,
                 height=frame.height,

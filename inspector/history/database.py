@@ -79,6 +79,25 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE detection ADD COLUMN region TEXT",
         "UPDATE detection SET rect_length_px = length_px, length_px = NULL",
     ),
+    (
+        # Later judgements of a run by other rules; the verdicts of the run itself stay in inspection and part.
+        """CREATE TABLE judgement (
+            id INTEGER PRIMARY KEY AUTOINCREMENT, run INTEGER REFERENCES run ON DELETE CASCADE, time TEXT, person TEXT,
+            rules TEXT, rules_sha256 TEXT, counts TEXT)""",
+        "CREATE INDEX judgement_by_run ON judgement (run)",
+        """CREATE TABLE judged (
+            inspection INTEGER REFERENCES inspection ON DELETE CASCADE,
+            judgement INTEGER REFERENCES judgement ON DELETE CASCADE, verdict TEXT, reasons TEXT,
+            PRIMARY KEY (inspection, judgement)) WITHOUT ROWID""",
+        "CREATE INDEX judged_by_judgement ON judged (judgement)",
+        """CREATE TABLE judged_part (
+            part INTEGER REFERENCES part ON DELETE CASCADE,
+            judgement INTEGER REFERENCES judgement ON DELETE CASCADE, verdict TEXT,
+            PRIMARY KEY (part, judgement)) WITHOUT ROWID""",
+        "CREATE INDEX judged_part_by_judgement ON judged_part (judgement)",
+        # Runs that statistics leave out, with who, when and why, in JSON; NULL: they count.
+        "ALTER TABLE run ADD COLUMN excluded TEXT",
+    ),
 )
 logger = logging.getLogger(__name__)
 PATIENCE = 30.0

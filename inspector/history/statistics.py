@@ -140,8 +140,8 @@ class Analysis(Reader):
         Raises:
             Stopped: it was cancelled.
         """
-        condition, values = conditions(replace(query, after=None))
         with row_errors(self.path), self._snapshot(cancelled):
+            condition, values = self._conditions(query)
             groups = self._groups(condition, values)
             parts = self._parts(query, condition, values)
             with_label = self._labels_of_parts(condition, values) if parts else []
@@ -163,11 +163,19 @@ class Analysis(Reader):
 
     def tally(self, query: Query, cancelled: Cancelled | None = None) -> Tally:
         """Count the verdicts of all parts with images that match; answered by the index alone."""
-        condition, values = conditions(replace(query, after=None))
         with self._snapshot(cancelled):
+            condition, values = self._conditions(query)
             (row,) = self._all(f"SELECT {_TALLY} {_INSPECTIONS} WHERE {condition}", values)
             parts = self._parts(query, condition, values)
         return _tally(row).with_parts(part.verdict for part in parts)
+
+    def _conditions(self, query: Query) -> tuple[str, list[Any]]:
+        """As :func:`conditions`, without runs that are left out of statistics unless the query names its run."""
+        condition, values = conditions(replace(query, after=None))
+        if query.run is None and self._all("SELECT 1 FROM run WHERE excluded IS NOT NULL LIMIT 1"):
+            counted = "inspection.run NOT IN (SELECT id FROM run WHERE excluded IS NOT NULL)"
+            condition = counted if condition == "TRUE" else f"{condition} AND {counted}"
+        return condition, values
 
     def _parts(self, query: Query, condition: str, values: list[Any]) -> list[_Part]:
         """The parts, other than single images, with images that match, and those that have no image at all."""
@@ -179,7 +187,7 @@ class Analysis(Reader):
             values,
         )
         if query.label is None and not query.file and not query.text and query.verdict in (None, "WARN"):
-            of_part = conditions(Query(since=query.since, until=query.until, model=query.model, run=query.run))
+            of_part = self._conditions(Query(since=query.since, until=query.until, model=query.model, run=query.run))
             statement = "SELECT id, at, verdict, run FROM part AS inspection WHERE views = '[]' AND "
             rows += self._all(statement + of_part[0], of_part[1])
         return [_Part(*row) for row in rows]

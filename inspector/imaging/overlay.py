@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     Rectangle = tuple[int, int, int, int]  # left, top, right, bottom; the last two exclusive
 
+_CAPTION: Colour = (64, 64, 64)
 # Colours of Okabe and Ito, distinguishable with any colour vision (BGR); the most striking on steel first.
 PALETTE: tuple[Colour, ...] = (
     (0, 94, 213),  # vermilion
@@ -44,6 +45,7 @@ def draw_inspection(
     *,
     opacity: float = 0.4,
     labels: bool = True,
+    caption: str = "",
 ) -> Image:
     """Draw into ``image`` and return it. Lines and text scale with the image.
 
@@ -53,6 +55,7 @@ def draw_inspection(
         verdict: draws a badge with a symbol and a word at the top left.
         opacity: of the masks' tint, 0 to 1.
         labels: class name and score at each box.
+        caption: a line at the bottom left, e.g. the recipe.
     """
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.flags.carray:
         raise ValueError(
@@ -81,6 +84,9 @@ def draw_inspection(
             paste(image, tile, left, top)
     if badge is not None:
         paste(image, badge, 0, 0)
+    if caption:
+        tile = text_tile(caption, size, _CAPTION, width)
+        paste(image, tile, 0, max(0, height - tile.shape[0]))
     return image
 
 

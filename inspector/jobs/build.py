@@ -99,7 +99,7 @@ def build_job(
     )
     followed = recipe or base
     if followed is not None and job.same_inspection(followed):
-        job = replace(job, recipe=followed.recipe)
+        job = replace(job, recipe=followed.recipe, image_size=followed.image_size)
     if wait_for_sources:
         job = replace(job, sources=tuple(_waiting(catalogue, choice) for choice in job.sources))
     return job

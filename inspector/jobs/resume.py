@@ -67,15 +67,9 @@ def find(catalogue: Registry, text: str) -> Resumable:
     Raises:
         InputError: there is no such run, it cannot be resumed, or its model has changed.
     """
-    number, folder = _parse(text)
     with History.open() as history:
-        entries = history.runs() if number is None else history.runs(number)
-    if number is None:
-        assert folder is not None
-        entries = _runs_of_folder(folder, entries)
-    if not entries:
-        raise InputError("The history has no run {run}", run=number, cli_hint="history search")
-    entry = entries[0]
+        entry = find_entry(history, text)
+    _, folder = _parse(text)
     output = folder or (Path(entry.output) if entry.output else None)
     if output is None:
         raise InputError("Run {id} wrote no files; there is nothing to resume", id=entry.id)
@@ -86,6 +80,21 @@ def find(catalogue: Registry, text: str) -> Resumable:
     job = Job.from_json(entry.job)
     _check(catalogue, entry, job)
     return Resumable(entry, job, output.absolute())
+
+
+def find_entry(history: History, text: str) -> RunEntry:
+    """Return a run by its results folder, its ``run.json``, or its number in the history.
+
+    Raises:
+        InputError: there is no such run.
+    """
+    number, folder = _parse(text)
+    entries = history.runs() if number is None else history.runs(number)
+    if folder is not None:
+        entries = _runs_of_folder(folder, entries)
+    if not entries:
+        raise InputError("The history has no run {run}", run=number, cli_hint="history search")
+    return entries[0]
 
 
 def _parse(text: str) -> tuple[int | None, Path | None]:
@@ -114,8 +123,8 @@ def _runs_of_folder(folder: Path, entries: Sequence[RunEntry]) -> list[RunEntry]
     runs = [entry for entry in entries if entry.started == started and entry.title == title]
     if not runs:
         raise InputError(
-            "The history on this computer does not contain the run of {folder}; resume it on the computer, "
-            "and as the user, that started it",
+            "The history on this computer does not contain the run of {folder}; use the computer, and the user, "
+            "that started it",
             folder=folder,
         )
     return runs

@@ -345,6 +345,15 @@ def read_json(path: Path, pairs: Callable[[list[tuple[str, Any]]], Any] | None =
         if not stat.S_ISREG(status.st_mode):
             raise ValueError("it is no ordinary file")
         data = file.read(LARGEST_JSON + 1)
+    return parse_json(data, pairs)
+
+
+def parse_json(data: bytes, pairs: Callable[[list[tuple[str, Any]]], Any] | None = None) -> Any:
+    """Parse JSON in UTF-8, which may be damaged, in bounded time and memory; see :func:`read_json`.
+
+    Raises:
+        ValueError: not JSON, too long or too deeply nested.
+    """
     if len(data) > LARGEST_JSON:
         raise ValueError(f"it has more than {LARGEST_JSON >> 20} MB")
     try:

@@ -22,7 +22,7 @@ def main(arguments: Sequence[str]) -> int:
     """Open the window from command-line arguments and return the exit code."""
     parser = argparse.ArgumentParser(prog="bearing-inspector", description="The window of Bearing Inspector.")
     parser.add_argument("--open", nargs="*", default=[], metavar="PATH", help="files, camera:0 or addresses to open")
-    parser.add_argument("--recipe", type=Path, metavar="FILE", help="recipe or run.json to set up")
+    parser.add_argument("--recipe", metavar="FILE|NAME", help="recipe or run.json to set up")
     parser.add_argument("--operator", action="store_true", help="open the full-screen operator view")
     parser.add_argument("--start", action="store_true", help="start the inspection immediately")
     parser.add_argument("--no-plugins", action="store_true", help="load built-in plugins only")
@@ -31,8 +31,9 @@ def main(arguments: Sequence[str]) -> int:
     if args.no_plugins:
         os.environ["BEARING_INSPECTOR_NO_PLUGINS"] = "1"
     try:
+        recipe = None if args.recipe is None else _recipe(args.recipe)
         only = single_instance.take_or_hand_over(
-            single_instance.Request.of(args.open, args.recipe, args.operator, args.start)
+            single_instance.Request.of(args.open, recipe, args.operator, args.start)
         )
     except InspectorError as error:
         return _refuse(str(error), 2 if isinstance(error, InputError) else 1)
@@ -44,11 +45,21 @@ def main(arguments: Sequence[str]) -> int:
     except ImportError as error:  # a Python without Tk
         return _refuse(f"the window needs Tk ({error}); install python3-tk", 2)
     try:
-        return app.main(args.open, args.recipe, args.verbose, only=only, operator=args.operator, start=args.start)
+        return app.main(args.open, recipe, args.verbose, only=only, operator=args.operator, start=args.start)
     except InspectorError as error:
         return _refuse(str(error), 2)
     finally:
         only.close()
+
+
+def _recipe(text: str) -> Path:
+    """The file of a recipe by its path or name; the window reports a missing one."""
+    from inspector.jobs import recipe_library
+
+    try:
+        return recipe_library.find(text)
+    except InputError:
+        return Path(text)
 
 
 def _refuse(sentence: str, code: int) -> int:

@@ -74,3 +74,15 @@ def test_templates_are_listed_explained_and_saved(home, program, tmp_path):
     code, _, err = program("rules", "din")
     assert code == 2 and "din" in err
     assert program("rules", "--output", str(tmp_path / "x.json"))[0] == 2
+
+
+def test_the_history_writes_a_minimum_with_its_own_sign(home, inspect, program, tmp_path):
+    code, _, err = inspect(
+        {"version": 2, "classes": {"Dark": {"area_mm2": {"ng": 1.01}}}},
+        "--mm-per-pixel",
+        "0.1",
+    )
+    assert code == 0, err
+    file = tmp_path / "all.csv"
+    assert program("history", "export", "--to", str(file))[0] == 0
+    assert "area_near Dark 1 ≈ 1.01" in file.read_text("utf-8-sig")

@@ -4,9 +4,11 @@ import hashlib
 import json
 from dataclasses import replace
 
+import cv2
+import numpy as np
 import pytest
 
-from inspector.domain import Choice, InputError, Job, Limit, ModelInfo, Rules, rules_sha256
+from inspector.domain import Calibration, Choice, Grouping, InputError, Job, Limit, ModelInfo, Rules, rules_sha256
 from inspector.jobs import recipes
 
 
@@ -87,3 +89,70 @@ def test_a_rule_set_is_called_as_its_file(tmp_path):
     (tmp_path / "twice.json").write_text('{"classes": {"a": {}, "a": {}}}')
     with pytest.raises(InputError, match="stands there twice"):
         recipes.read_rules(tmp_path / "twice.json")
+
+
+def test_a_locked_recipe_keeps_its_limits_until_it_is_unlocked(tmp_path, job, model):
+    file = tmp_path / "6205.bearing"
+    recipes.save(file, job, model)
+    locked = recipes.set_lock(file, " Wang  Fang ", True)
+    recipe = recipes.load(file)
+    assert recipe.lock is not None and recipe.lock.by == "Wang Fang" and recipe.info == locked and locked.version == 1
+    recipe.check_lock(replace(job, sources=(), device="cpu", language="zh", operator="Li", exporters=(Choice("csv"),)))
+    changes = {
+        "confidence": 0.1,
+        "iou": 0.9,
+        "rules": Rules({"Dark": {"count": Limit(ng=9)}}),
+        "weights": "other.pt",
+        "model": Choice("yolo11", {"imgsz": 32}),
+        "calibration": Calibration(0.1),
+        "parts": Grouping(count=2),
+    }
+    for name, value in changes.items():
+        with pytest.raises(InputError, match=f"locked by Wang Fang, so {name} cannot be changed; unlock it first"):
+            recipe.check_lock(replace(job, **{name: value}))
+    for change in (lambda: recipes.save(file, job, model), lambda: recipes.set_lock(file, "Li", True)):
+        with pytest.raises(InputError, match="is locked"):
+            change()
+    assert recipes.load(file).info == locked, "nothing was written"
+    recipes.set_lock(file, "Li", False)
+    recipes.load(file).check_lock(replace(job, confidence=0.1))
+    changed = json.loads(file.read_text("utf-8"))["recipe"]["changes"]
+    assert [(row["what"], row["by"]) for row in changed] == [("locked", "Wang Fang"), ("unlocked", "Li")]
+    with pytest.raises(InputError, match="is not locked"):
+        recipes.set_lock(file, "Li", False)
+    with pytest.raises(InputError, match="name of who"):
+        recipes.set_lock(file, " ", True)
+
+
+def test_author_code_and_image_stay_when_it_is_saved_again(tmp_path, job, model):
+    file = tmp_path / "6205.bearing"
+    recipes.save(file, job, model, author="Li", code="4711", image=np.full((600, 900, 3), 90, np.uint8))
+    first = recipes.load(file)
+    assert first.job.image_size == (900, 600) and first.saved
+    shown = cv2.imdecode(np.frombuffer(first.thumbnail, np.uint8), cv2.IMREAD_COLOR)
+    assert shown.shape == (160, 240, 3) and abs(int(shown[80, 120, 0]) - 90) < 3
+    recipes.save(file, replace(first.job, confidence=0.1), model)
+    again = recipes.load(file)
+    assert (again.author, again.code, again.thumbnail) == ("Li", "4711", first.thumbnail)
+    assert again.job.image_size == (900, 600) and again.info.version == 2
+
+
+def test_a_run_cannot_be_locked(tmp_path, job):
+    file = tmp_path / "run.json"
+    file.write_text(json.dumps({"run": 1, "title": "line 2", "recipe": None, "job": job.to_json()}))
+    with pytest.raises(InputError, match="record of a run"):
+        recipes.set_lock(file, "Li", True)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [("image", "§", "its image is damaged"), ("recipe", {"locked": True}, "locked must be")],
+)
+def test_a_damaged_part_is_a_sentence(tmp_path, job, key, value, said):
+    file = tmp_path / "a.bearing"
+    file.write_text(json.dumps({"job": job.to_json(), key: value}))
+    with pytest.raises(InputError, match=said):
+        recipes.load(file)
+    file.write_text(json.dumps({"job": job.to_json() | {"image_size": [0, 3]}}))
+    with pytest.raises(InputError, match=r"image_size must be \[width, height\]"):
+        recipes.load(file)

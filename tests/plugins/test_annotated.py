@@ -2,6 +2,7 @@ import logging
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -18,6 +19,7 @@ from inspector.api import (
     Job,
     Mask,
     ModelInfo,
+    RecipeInfo,
     RunInfo,
     Verdict,
     check_options,
@@ -107,12 +109,20 @@ def test_a_image_is_drawn_once_for_all_who_write_it_in_the_same_look(tmp_path, m
         for exporter in (pictures, film, plain, pictures):
             exporter.write(one)
         assert np.array_equal(one.frame.image, before), "the picture itself was drawn into"
-    assert drawn == [{"opacity": 0.4, "labels": labels} for labels in (True, False)] * 3
+    assert drawn == [{"opacity": 0.4, "labels": labels, "caption": ""} for labels in (True, False)] * 3
     del one
     assert not common._drawn, "a picture outlived its inspection"
     paths = [*pictures.close(), *plain.close()]
     assert len(paths) == 9 and len(read_video(*film.close())[0]) == 3
     assert not np.array_equal(read(paths[0]), read(paths[-1]))
+
+
+def test_the_recipe_is_written_into_the_annotated_image():
+    one = inspection("a.png", picture(200, 160), "OK")
+    named = replace(one, recipe=RecipeInfo("6205 外圈", 3, "ab" * 32))
+    plain, drawn = (common.annotated(result, 0.4, True) for result in (one, named))
+    changed = np.argwhere((plain != drawn).any(2))
+    assert changed.size and changed[:, 0].min() > 160 // 2 and changed[:, 1].min() == 0, "at the bottom left"
 
 
 def test_a_still_image_is_annotated_under_its_own_name(tmp_path):

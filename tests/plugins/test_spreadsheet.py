@@ -140,6 +140,7 @@ def test_rows_of_inspections_and_defects(tmp_path):
         "Lot": None,
         "Operator": None,
         "Station": None,
+        "Recipe": None,
     }
     streamed = openpyxl.load_workbook(path, read_only=True)["Inspections"]
     assert [row[0] for row in streamed.iter_rows(values_only=True)] == ["Number", 1, 2]
@@ -159,9 +160,9 @@ def test_looks(tmp_path):
     path = export(tmp_path, *(inspection(n, status=s) for n, s in enumerate(("OK", "WARN", "NG"), 1)))
     sheet = openpyxl.load_workbook(path)["Inspections"]
     assert (
-        sheet.dimensions == "A1:Z4"
+        sheet.dimensions == "A1:AA4"
         and sheet.freeze_panes == "A2"
-        and sheet.auto_filter.ref == "A1:Z4"
+        and sheet.auto_filter.ref == "A1:AA4"
         and sheet["A1"].font.bold
     )
     assert sheet.print_title_rows == "$1:$1" and sheet.column_dimensions["C"].width == 30

@@ -4,6 +4,7 @@ import contextlib
 import http.server
 import threading
 import time
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -11,7 +12,8 @@ import pytest
 from fakes import focus
 
 from inspector.api import Choice
-from inspector.domain import Grouping, Trigger
+from inspector.domain import Grouping, RecipeInfo, Trigger
+from inspector.jobs.recipes import Recipe
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -110,7 +112,7 @@ def test_parts_are_kept_for_the_next_start_and_belong_to_the_recipe(window, page
     session.parts = None
     page.controls.open_first_model(None)
     assert session.parts == grouping and session.facts == {"station": "S2"}
-    session.use_recipe("pairs", session.job())
+    session.use_recipe(Recipe(replace(session.job(), recipe=RecipeInfo("pairs", 1, ""))))
     assert session.recipe_name == "pairs"
     session.parts = Grouping(count=2)
     assert session.recipe_name == "pairs *"

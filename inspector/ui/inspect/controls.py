@@ -69,6 +69,11 @@ class Controls(ScrollFrame):
         self.source_box.bind("<Return>", lambda event: self._open_typed())
         self.source_box.bind("<<ComboboxSelected>>", lambda event: self._open_typed())
         Tooltip(self.source_box, tr("A file, a folder, camera:0 or an address; Enter opens it"))
+        self._lock_row = ttk.Frame(body)
+        self._lock_row.pack(fill="x")
+        self._lock_text = ttk.Label(
+            self._lock_row, style="Muted.TLabel", wraplength=theme.sidebar_width(220, body), justify="left"
+        )
         row = ttk.Frame(body)
         row.pack(fill="x")
         ttk.Label(row, text=tr("Model"), style="Head.TLabel").pack(side="left")
@@ -102,7 +107,8 @@ class Controls(ScrollFrame):
         row = ttk.Frame(body)
         row.pack(fill="x")
         ttk.Label(row, text=tr("Verdict"), style="Head.TLabel").pack(side="left")
-        ttk.Button(row, text=tr("Rules…"), style="Link.TButton", command=self.edit_rules).pack(side="right")
+        rules = ttk.Button(row, text=tr("Rules…"), style="Link.TButton", command=self.edit_rules)
+        rules.pack(side="right")
         self._rules_text = ttk.Label(
             body, style="Muted.TLabel", wraplength=theme.sidebar_width(220, body), justify="left"
         )
@@ -111,6 +117,7 @@ class Controls(ScrollFrame):
         row.pack(fill="x")
         ttk.Label(row, text=tr("Parts"), style="Head.TLabel").pack(side="left")
         ttk.Button(row, text=tr("Parts…"), style="Link.TButton", command=self.edit_parts).pack(side="right")
+        self._lockable = (self.model_box, *self.confidence.widgets, *self.iou.widgets, rules)
         self._parts_text = ttk.Label(
             body, style="Muted.TLabel", wraplength=theme.sidebar_width(220, body), justify="left"
         )
@@ -188,6 +195,27 @@ class Controls(ScrollFrame):
         if self._recent_recipes != self.host.window_state.recent("recipes"):
             self._show_recipes()
 
+    def show_lock(self) -> None:
+        """Disable what a locked recipe fixes, and show who locked it."""
+        lock = self.session.lock
+        for widget in self._lockable:
+            widget.state(["disabled" if lock is not None else "!disabled"])
+        if lock is None:
+            self._lock_text.pack_forget()
+            self._lock_row.configure(height=1)
+        else:
+            text = tr("Recipe locked by {by}: model, thresholds, rules and parts are fixed.", by=lock.by)
+            self._lock_text.configure(text=text)
+            self._lock_text.pack(anchor="w", pady=theme.px(0, 10))
+
+    def _locked(self) -> bool:
+        """Whether a locked recipe forbids a change; reports it."""
+        lock = self.session.lock
+        if lock is not None:
+            text = tr("Recipe locked by {by}: model, thresholds, rules and parts are fixed.", by=lock.by)
+            self.host.toast(text, "warn")
+        return lock is not None
+
     # the source
 
     def show_source(self) -> None:
@@ -205,6 +233,8 @@ class Controls(ScrollFrame):
 
     def use_job(self, job: Job) -> None:
         """Set up model, thresholds and rules of a recipe."""
+        self.session.use_recipe(None)  # a lock of the recipe before does not hold for this one
+        self.session.model_choice = job.model
         self.confidence.set(job.confidence)
         self.iou.set(job.iou)
         self.session.set_rules(job.rules)
@@ -213,7 +243,7 @@ class Controls(ScrollFrame):
         self._show_rules()
         bundled = next(iter(self.host.catalogue.model(job.model.id).bundled), None)
         if job.weights or bundled:
-            self.use_model(job.weights or str(bundled))
+            self._use_model(job.weights or str(bundled))
 
     # the model
 
@@ -268,6 +298,14 @@ class Controls(ScrollFrame):
             self.show_model()
 
     def use_model(self, text: str) -> None:
+        """Use a model that the user chose, with the options in the settings."""
+        if self._locked():
+            self.show_model()
+            return
+        self.session.model_choice = None
+        self._use_model(text)
+
+    def _use_model(self, text: str) -> None:
         if self.session.active:
             self._next_model = text
             self.host.toast(tr("The current run keeps its model; the new one is used from the next run."), "info")
@@ -320,25 +358,32 @@ class Controls(ScrollFrame):
 
     def edit_rules(self) -> None:
         """Edit the limits behind OK, WARN and NG."""
+        if self._locked():
+            return
         from inspector.ui.inspect.rules_dialog import edit_rules
 
         names = self.session.model.info.names if self.session.model and self.session.model.info else ()
 
         def edited(rules: Rules | None) -> None:
+            if self._locked():  # since the dialog was opened
+                return
             self.session.set_rules(rules)
             self.host.window_state.set("rules", {} if rules is None else rules.to_json())
             self._show_rules()
 
-        edit_rules(self.host, self.session.rules, names, edited)
+        edit_rules(self.host, self.session.rules, names, edited, self.session.try_rules)
 
     def edit_parts(self) -> None:
         """Edit how images group into parts."""
         from inspector.ui.inspect.parts_dialog import PartsDialog
 
         def edited(grouping: Grouping | None, facts: Mapping[str, str]) -> None:
-            self.session.parts, self.session.facts = grouping, facts
-            self.host.window_state.set("parts", {} if grouping is None else grouping.to_json())
+            self.session.facts = facts
             self.host.window_state.set("station", facts.get("station", ""))
+            if grouping == self.session.parts or self._locked():
+                return
+            self.session.parts = grouping
+            self.host.window_state.set("parts", {} if grouping is None else grouping.to_json())
             self._show_rules()
 
         PartsDialog(self.host, self.session.parts, self.session.facts, edited)

@@ -31,11 +31,13 @@ from inspector.ui.kit.duration import duration
 from inspector.ui.kit.image_view.image_view import ImageView
 from inspector.ui.kit.page import Page
 from inspector.ui.kit.rule_summary import rule_set
+from inspector.ui.kit.scanner import Scanner
 from inspector.ui.kit.status_bar import StatusBar
 from inspector.ui.kit.strings import tr
 from inspector.ui.kit.widgets import ScrollFrame, close_popdown
 
 if TYPE_CHECKING:
+    from inspector.domain import Image
     from inspector.ui.inspect.host import InspectHost
 
 View = Literal["original", "result", "side_by_side"]
@@ -74,6 +76,8 @@ class InspectPage(Page):
             self._opened,
             lambda weights: self.controls.use_model(weights),
             lambda job: self.controls.use_job(job),
+            lambda: self.controls.show_lock(),
+            self._shown_image,
         )
         self._build()
         self._bind_events()
@@ -209,6 +213,7 @@ class InspectPage(Page):
         for key, command in plain.items():
             sequence = key if key.startswith("<") else f"<{key}>"
             root.bind(sequence, lambda event, command=command: self._plain_key(event, command))  # type: ignore[misc]
+        self._scanner = Scanner(root, self.sources.use_code)
         self.image_view.canvas.bind("<space>", lambda event: self.pause())
 
     def _key(self, command: Callable[[], object]) -> None:
@@ -221,8 +226,16 @@ class InspectPage(Page):
         kind = event.widget.winfo_class() if isinstance(event.widget, tk.Misc) else ""
         walks = kind in ("Treeview", "TScale") and event.keysym in ("Left", "Right")
         typed = kind in _TYPING and event.keysym != "Escape"
-        if self.host.page == "inspect" and not typed and not walks and not event.state & 0x4:
+        if self.host.page != "inspect" or typed or walks or event.state & 0x4:
+            return
+        if event.char.isprintable() and event.char:
+            self._scanner.after_single_key(command)
+        else:
             command()
+
+    def _shown_image(self) -> Image | None:
+        frame = self._shown_frame()
+        return None if frame is None else frame.image
 
     # a page
 
@@ -296,6 +309,7 @@ class InspectPage(Page):
         self.session.save_thresholds()
         self.results.close()
         self.toolbar.destroy()
+        self._scanner.close()
 
     def on_plugins_changed(self) -> None:
         self.controls.show_model()
@@ -597,7 +611,7 @@ class InspectPage(Page):
             self.host.root.title(title)
             self.controls.show_recipe()
         run = self.session.run
-        rules = run.job.rules if run is not None and self.session.active else self.session.rules
+        rules = run.job.rules if run is not None and self.session.active else self.session.shown_rules
         if rules is not self._rules_shown:
             self._rules_shown = rules
             self._judged.configure(text=tr("Rules: {rules}", rules=rule_set(rules)))
@@ -649,7 +663,7 @@ class InspectPage(Page):
         shown = self._shown
         if isinstance(shown, Inspection) and not self.session.active:
             try:
-                verdict = judge(shown.detections, self.session.rules, self.session.calibration)
+                verdict = judge(shown.detections, self.session.shown_rules, self.session.calibration)
             except InputError:  # limits in millimetres without calibration; the preview says so
                 self.session.preview()
                 return

@@ -45,6 +45,11 @@ class ThresholdField(ttk.Frame):
     def value(self) -> float:
         return self._value
 
+    @property
+    def widgets(self) -> tuple[ttk.Widget, ...]:
+        """What the user changes it with."""
+        return self.scale, self.number
+
     def set(self, value: float) -> None:
         """Show ``value`` without calling ``changed``."""
         self._value = value

@@ -3,29 +3,42 @@
 from __future__ import annotations
 
 import tkinter as tk
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from tkinter import filedialog, ttk
-from typing import Any
 
-from inspector import i18n
-from inspector.domain import MEASURES, InputError, Rules, rules_sha256
+from inspector.domain import MEASURES, TEMPLATES, InputError, Rules, rules_sha256
 from inspector.jobs import recipes
+from inspector.ui.inspect.rule_texts import (
+    ALL,
+    EVERY,
+    Scope,
+    Typed,
+    measure_name,
+    number,
+    rules_document,
+    sentence,
+    typed_rows,
+)
 from inspector.ui.kit import dialogs, strings, theme
 from inspector.ui.kit.form import wrap
 from inspector.ui.kit.shell import Shell
 from inspector.ui.kit.strings import tr
 from inspector.ui.kit.widgets import ScrollFrame
 
-_EVERY = "*"
-_ALL = "\0"  # the limits over all classes, among those of the classes
 _STEPS = ("warn", "ng")
-_UNITS = {"px2": "px²", "mm2": "mm²"}
+_LIVE_AFTER = 150  # milliseconds
 
 
 def edit_rules(
-    shell: Shell, rules: Rules | None, names: Sequence[str], done: Callable[[Rules | None], object]
+    shell: Shell,
+    rules: Rules | None,
+    names: Sequence[str],
+    done: Callable[[Rules | None], object],
+    live: Callable[[Rules | None], object] | None = None,
+    regions: Sequence[str] = (),
 ) -> RulesDialog:
     """Open the editor (non-modal).
 
@@ -33,30 +46,44 @@ def edit_rules(
         rules: current rules; None: any defect is NG.
         names: known classes of the model.
         done: called with the new rules when the user accepts them.
+        live: called with valid rules while they are edited, and with ``rules`` if the dialog is cancelled.
+        regions: names of the regions that rules may name.
     """
-    return RulesDialog(shell, rules, names, done)
+    return RulesDialog(shell, rules, names, done, live, regions)
 
 
 class RulesDialog(tk.Toplevel):
     """Classes at the left, the limits of the selected one at the right."""
 
     def __init__(
-        self, shell: Shell, rules: Rules | None, names: Sequence[str], done: Callable[[Rules | None], object]
+        self,
+        shell: Shell,
+        rules: Rules | None,
+        names: Sequence[str],
+        done: Callable[[Rules | None], object],
+        live: Callable[[Rules | None], object] | None = None,
+        regions: Sequence[str] = (),
     ) -> None:
         super().__init__(shell.root)
         self._shell, self._names, self._done = shell, tuple(names), done
-        # As typed: class -> measure -> warn and ng; a class missing here has no custom limits.
-        self._classes: dict[str, dict[str, dict[str, str]]] = {}
-        self._shown = ""
+        self._live, self._regions, self._first, self._tried = live, tuple(regions), rules, rules
+        self._pending: str | None = None
+        self._typed_rows: Typed = {}  # a scope missing here has no custom limits
+        self._scores: dict[str, str] = {}  # confidence thresholds as typed, by class
+        self._scopes: list[Scope] = []
+        self._template = ""
+        self._shown: Scope = ("", "")
         self._filling = False
         self.title(tr("Rules for OK and NG"))
         self.transient(shell.root)
         self._mode = tk.StringVar(self, "any")
         self._own = tk.StringVar(self, "own")
-        self._typed = {measure: {step: tk.StringVar(self) for step in _STEPS} for measure in MEASURES}
-        self._thresholds: dict[str, str] = {}  # class -> confidence from which its defects count, as typed
+        self._unit = tk.StringVar(self, "px")
         self._threshold = tk.StringVar(self)
+        self._unnamed = tk.StringVar(self, "NG")
+        self._typed = {measure: {step: tk.StringVar(self) for step in _STEPS} for measure in MEASURES}
         self._sentences: dict[str, ttk.Label] = {}
+        self._rows: dict[str, list[ttk.Widget]] = {}
         self._fields: list[ttk.Widget] = []
         self.columnconfigure(0, weight=1)
         self.rowconfigure(1, weight=1)
@@ -66,8 +93,9 @@ class RulesDialog(tk.Toplevel):
         for row in self._typed.values():
             for variable in row.values():
                 variable.trace_add("write", lambda *_: self._typed_in())
-        self._threshold.trace_add("write", lambda *_: self._threshold_typed())
-        self.bind("<Escape>", lambda _: self.destroy())
+        self._threshold.trace_add("write", lambda *_: self._score_typed())
+        self.bind("<Escape>", lambda _: self.cancel())
+        self.protocol("WM_DELETE_WINDOW", self.cancel)
         self._place()
         self.list.focus_set()
 
@@ -87,12 +115,17 @@ class RulesDialog(tk.Toplevel):
         for value, text in (("any", tr("Any defect is NG")), ("limits", tr("Use limits"))):
             choice = ttk.Radiobutton(top, text=text, variable=self._mode, value=value, command=self._mode_changed)
             choice.pack(side="left", padx=(0, pad))
+        unnamed = ttk.Combobox(top, textvariable=self._unnamed, values=("NG", "WARN", "OK"), state="readonly", width=6)
+        unnamed.pack(side="right")
+        unnamed.bind("<<ComboboxSelected>>", lambda _: self._refresh())
+        ttk.Label(top, text=tr("Class without limits:")).pack(side="right", padx=(0, gap))
+        self._unnamed_box = unnamed
         middle = ttk.Frame(self)
         middle.grid(row=1, column=0, sticky="nsew", padx=pad)
         middle.columnconfigure(1, weight=1)
         middle.rowconfigure(0, weight=1)
         self.list = ttk.Treeview(middle, show="tree", selectmode="browse", height=8)
-        self.list.column("#0", width=theme.px(220))
+        self.list.column("#0", width=min(theme.px(240), self.winfo_screenwidth() * 3 // 10))
         self.list.grid(row=0, column=0, sticky="nsew", padx=(0, pad))
         self.list.bind("<<TreeviewSelect>>", lambda _: self._select())
         self._build_limits(middle)
@@ -102,45 +135,62 @@ class RulesDialog(tk.Toplevel):
         bottom = ttk.Frame(self)
         bottom.grid(row=3, column=0, sticky="ew", padx=pad, pady=pad)
         ttk.Button(bottom, text=tr("Load…"), command=self._load).pack(side="left")
+        templates = ttk.Menubutton(bottom, text=tr("Template"))
+        menu = tk.Menu(templates, tearoff=False)
+        for id, template in TEMPLATES.items():
+            title = template.zh if strings.language() == "zh" else template.en
+            menu.add_command(label=title, command=partial(self.use_template, id))
+        templates.configure(menu=menu)
+        templates.pack(side="left", padx=(gap, 0))
         self._save_button = ttk.Button(bottom, text=tr("Save as…"), command=self._save)
         self._save_button.pack(side="left", padx=gap)
         self._accept_button = ttk.Button(
             bottom, text=tr("Use these rules"), style="Primary.TButton", command=self.accept
         )
         self._accept_button.pack(side="right", padx=(gap, 0))
-        ttk.Button(bottom, text=tr("Cancel"), command=self.destroy).pack(side="right")
+        ttk.Button(bottom, text=tr("Cancel"), command=self.cancel).pack(side="right")
 
     def _build_limits(self, parent: ttk.Frame) -> None:
-        self._scroll = ScrollFrame(parent, width=theme.px(340))
+        self._scroll = ScrollFrame(parent, width=min(theme.px(400), self.winfo_screenwidth() * 6 // 10))
         self._scroll.grid(row=0, column=1, sticky="nsew")
         frame = self._scroll.body
-        frame.columnconfigure(2, weight=1)
+        frame.columnconfigure(3, weight=1)
         self._name = ttk.Label(frame, style="Head.TLabel")
-        self._name.grid(row=0, column=0, columnspan=3, sticky="w")
+        self._name.grid(row=0, column=0, columnspan=4, sticky="w")
         self._follows = ttk.Radiobutton(frame, variable=self._own, value="follows", command=self._own_changed)
-        self._follows.grid(row=1, column=0, columnspan=3, sticky="w", pady=theme.px(4))
+        self._follows.grid(row=1, column=0, columnspan=4, sticky="w", pady=theme.px(4))
         owns = ttk.Radiobutton(
             frame, text=tr("Custom limits"), variable=self._own, value="own", command=self._own_changed
         )
-        owns.grid(row=2, column=0, columnspan=3, sticky="w", pady=theme.px(0, 8))
+        owns.grid(row=2, column=0, columnspan=4, sticky="w", pady=theme.px(0, 8))
         self._choices = (self._follows, owns)
-        ttk.Label(frame, text=tr("Counts from confidence")).grid(row=3, column=0, columnspan=3, sticky="w")
-        self._threshold_field = ttk.Entry(frame, textvariable=self._threshold, width=9)
-        self._threshold_field.grid(row=4, column=0, sticky="w", padx=theme.px(0, 8), pady=theme.px(0, 8))
-        for place, text in enumerate((tr("WARN beyond"), tr("NG beyond"))):
-            ttk.Label(frame, text=text, style="Muted.TLabel").grid(row=5, column=place, sticky="w", padx=theme.px(0, 8))
+        units = ttk.Frame(frame)
+        units.grid(row=3, column=0, sticky="w")
+        for unit in ("px", "mm"):
+            choice = ttk.Radiobutton(units, text=unit, variable=self._unit, value=unit, command=self._show_rows)
+            choice.pack(side="left", padx=theme.px(0, 8))
+        for place, text in enumerate(("WARN", "NG"), 1):
+            ttk.Label(frame, text=text, style="Muted.TLabel").grid(row=3, column=place, sticky="w", padx=theme.px(0, 8))
         for place, measure in enumerate(MEASURES):
-            row = 6 + 3 * place
-            name = ttk.Label(frame, text=measure_name(measure))
-            name.grid(row=row, column=0, columnspan=3, sticky="w", pady=(theme.px(6), 0))
-            for column, step in enumerate(_STEPS):
-                field = ttk.Entry(frame, textvariable=self._typed[measure][step], width=9)
-                field.grid(row=row + 1, column=column, sticky="w", padx=theme.px(0, 8))
+            row = 4 + 2 * place
+            title = ttk.Label(frame, text=measure_name(measure), wraplength=theme.px(150), justify="left")
+            title.grid(row=row, column=0, sticky="w", padx=theme.px(0, 12))
+            self._rows[measure] = [title]
+            for column, step in enumerate(_STEPS, 1):
+                field = ttk.Entry(frame, textvariable=self._typed[measure][step], width=7)
+                field.grid(row=row, column=column, sticky="w", padx=theme.px(0, 8), pady=(theme.px(6), 0))
                 self._fields.append(field)
+                self._rows[measure].append(field)
             sentence = ttk.Label(frame, style="Caption.TLabel", justify="left")
-            sentence.grid(row=row + 2, column=0, columnspan=3, sticky="ew")
+            sentence.grid(row=row + 1, column=0, columnspan=4, sticky="ew")
             wrap(sentence)
             self._sentences[measure] = sentence
+            self._rows[measure].append(sentence)
+        last = 4 + 2 * len(MEASURES)
+        least = ttk.Label(frame, text=tr("Counts from confidence"), wraplength=theme.px(150), justify="left")
+        least.grid(row=last, column=0, sticky="w", pady=theme.px(12))
+        self._threshold_field = ttk.Entry(frame, textvariable=self._threshold, width=7)
+        self._threshold_field.grid(row=last, column=1, sticky="w")
 
     def _paint(self) -> None:
         self.configure(background=theme.tokens().surface)
@@ -152,67 +202,95 @@ class RulesDialog(tk.Toplevel):
         """Show rules as they came."""
         self._loaded = rules  # its name stays as long as its limits do
         self._mode.set("any" if rules is None else "limits")
-        self._classes, document = {}, rules.to_json() if rules is not None else {"classes": {}}
-        rows = document["classes"] | ({_ALL: document["all"]} if "all" in document else {})
-        self._thresholds = {label: f"{value:.15g}" for label, value in document.get("confidence", {}).items()}
-        for label, row in rows.items():
-            self._classes[label] = {
-                measure: {step: f"{pair[step]:.15g}" if step in pair else "" for step in _STEPS}
-                for measure, pair in row.items()
-            }
+        self._typed_rows = {} if rules is None else typed_rows(rules)
+        self._scores = {} if rules is None else {label: f"{score:g}" for label, score in rules.confidence.items()}
+        self._template = "" if rules is None else rules.template
+        self._unnamed.set("NG" if rules is None else rules.unnamed.upper())
+        if rules is not None and any(MEASURES[name].in_mm for name in rules.measures()):
+            self._unit.set("mm")
         self.list.delete(*self.list.get_children())
-        known = (*self._names, _EVERY, _ALL)
-        others = [label for label in dict.fromkeys([*self._classes, *self._thresholds]) if label not in known]
-        labels = [*self._names, *others, _EVERY, _ALL]
-        for place, label in enumerate(labels):
-            self.list.insert("", "end", str(place), values=(label,))
-        self._shown = ""
+        self._scopes = self._all_scopes(() if rules is None else tuple(rules.regions))
+        for place in range(len(self._scopes)):
+            self.list.insert("", "end", str(place))
+        self._shown = ("", "")
         self._mark_list()
         self.list.selection_set("0")
         self.list.focus("0")
         self._select()
-        self._mode_changed()
+
+    def _all_scopes(self, named: Sequence[str]) -> list[Scope]:
+        scopes: list[Scope] = []
+        for region in dict.fromkeys(("", *self._regions, *named)):
+            further = [*(label for of, label in self._typed_rows if of == region), *(() if region else self._scores)]
+            labels = [label for label in (*self._names, *further) if label not in (EVERY, ALL)]
+            scopes += [(region, label) for label in (*dict.fromkeys(labels), EVERY, ALL)]
+        return scopes
 
     def _label_of(self, item: str) -> str:
-        return str(self.list.item(item, "values")[0])
+        return self._scopes[int(item)][1]
+
+    def _name_of(self, scope: Scope) -> str:
+        region, label = scope
+        names = {EVERY: tr("every other class"), ALL: tr("All classes together")}
+        template = TEMPLATES.get(self._template)
+        own = label if template is None else template.name_of(label, strings.language())
+        name = names.get(label, own)
+        return f"{region} › {name}" if region else name
 
     def _mark_list(self) -> None:
-        for item in self.list.get_children():
-            label = self._label_of(item)
-            name = _class_name(label)
-            if self._names and label not in (*self._names, _EVERY, _ALL) and label in self._classes:
-                self.list.item(item, text=f"✕ {name} ({tr('not of this model')})", tags=("bad",))
+        terms = TEMPLATES[self._template].terms if self._template else ()
+        for place, scope in enumerate(self._scopes):
+            label, name = scope[1], self._name_of(scope)
+            known = label in (*self._names, *terms, EVERY, ALL)
+            if self._names and not known and scope in self._typed_rows:
+                self.list.item(str(place), text=f"✕ {name} ({tr('not of this model')})", tags=("bad",))
             else:
-                self.list.item(item, text=f"{'●' if label in self._classes else '○'} {name}", tags=())
+                self.list.item(str(place), text=f"{'●' if scope in self._typed_rows else '○'} {name}", tags=())
 
     def _select(self) -> None:
         chosen = self.list.selection()
         if not chosen:
             return
-        label = self._shown = self._label_of(chosen[0])
+        scope = self._shown = self._scopes[int(chosen[0])]
         self._filling = True
-        held = self._classes.get(label, {})
+        held = self._typed_rows.get(scope, {})
         for measure, row in self._typed.items():
             for step, variable in row.items():
                 variable.set(held.get(measure, {}).get(step, ""))
-        self._threshold.set(self._thresholds.get(label, ""))
-        self._own.set("own" if label in self._classes else "follows")
+        self._own.set("own" if scope in self._typed_rows else "follows")
+        self._threshold.set("" if self._is_further(scope) else self._scores.get(scope[1], ""))
         self._filling = False
-        self._name.configure(text=_class_name(label))
-        follows = tr("No limits over all classes") if label == _ALL else tr("Same as other classes")
-        if label == _EVERY:
-            follows = self._unnamed()
+        self._name.configure(text=self._name_of(scope))
+        if self._is_further(scope):
+            follows = tr("No further limits")
+        else:
+            follows = tr("No limits of its own") if scope[1] == EVERY else tr("Same as other classes")
         self._follows.configure(text=follows)
+        self._show_rows()
         self._refresh()
+
+    @staticmethod
+    def _is_further(scope: Scope) -> bool:
+        """Whether its limits are added to those of the classes."""
+        return bool(scope[0]) or scope[1] == ALL
+
+    def _show_rows(self) -> None:
+        """Show the measures in the chosen unit, and those that have a limit."""
+        held = self._typed_rows.get(self._shown, {})
+        for measure, widgets in self._rows.items():
+            unit = MEASURES[measure].unit
+            shown = unit is None or unit.startswith(self._unit.get()) or measure in held
+            for widget in widgets[:-1]:
+                widget.grid() if shown else widget.grid_remove()
 
     def _mode_changed(self) -> None:
         self._refresh()
 
     def _own_changed(self) -> None:
         if self._own.get() == "own":
-            self._classes.setdefault(self._shown, {})
+            self._typed_rows.setdefault(self._shown, {})
         else:
-            self._classes.pop(self._shown, None)
+            self._typed_rows.pop(self._shown, None)
         self._select()
 
     def _typed_in(self) -> None:
@@ -223,37 +301,30 @@ class RulesDialog(tk.Toplevel):
             measure: {step: variable.get().strip() for step, variable in row.items()}
             for measure, row in self._typed.items()
         }
-        self._classes[self._shown] = {measure: row for measure, row in typed.items() if any(row.values())}
+        self._typed_rows[self._shown] = {measure: row for measure, row in typed.items() if any(row.values())}
         self._own.set("own")
         self._refresh()
 
-    def _threshold_typed(self) -> None:
-        if self._filling:
+    def _score_typed(self) -> None:
+        """Keep the typed confidence threshold of the class."""
+        if self._filling or self._is_further(self._shown):
             return
-        typed = self._threshold.get().strip()
-        self._thresholds = {label: text for label, text in self._thresholds.items() if label != self._shown}
-        if typed:
-            self._thresholds[self._shown] = typed
+        if text := self._threshold.get().strip():
+            self._scores[self._shown[1]] = text
+        else:
+            self._scores.pop(self._shown[1], None)
         self._refresh()
-
-    def _unnamed(self) -> str:
-        """The consequence of a defect of a class without limits."""
-        verdict = self._loaded.unnamed if self._loaded is not None else "ng"
-        if verdict == "warn":
-            return tr("No limits: such a defect is WARN")
-        return tr("No limits: such a defect is NG") if verdict == "ng" else tr("No limits: such a defect is OK")
 
     def _refresh(self) -> None:
         """Sentences, marks, what can be pressed, what is wrong."""
         limits = self._mode.get() == "limits"
-        own = self._shown in self._classes
-        for widget in (*self._choices, *self._fields):
+        own = self._shown in self._typed_rows
+        for widget in (*self._choices, *self._fields, self._unnamed_box):
             widget.state(["!disabled" if limits else "disabled"])
-        with_threshold = limits and self._shown != _ALL
-        self._threshold_field.state(["!disabled" if with_threshold else "disabled"])
+        self._threshold_field.state(["!disabled" if limits and not self._is_further(self._shown) else "disabled"])
         self._mark_list()
         for measure, label in self._sentences.items():
-            held = self._classes.get(self._shown, {}).get(measure, {})
+            held = self._typed_rows.get(self._shown, {}).get(measure, {})
             text, wrong = sentence(measure, held) if own else ("", False)
             label.configure(text=text, style="Bad.TLabel" if wrong else "Caption.TLabel")
             label.grid() if text else label.grid_remove()
@@ -264,16 +335,27 @@ class RulesDialog(tk.Toplevel):
             button.state(["disabled" if problem else "!disabled"])
         if not limits:
             self._save_button.state(["disabled"])
+        if not problem and self._live is not None and self._pending is None:
+            self._pending = self.after(_LIVE_AFTER, self._try)
+
+    def _try(self) -> None:
+        """Judge the image shown by the rules as they are now."""
+        self._pending = None
+        if self._live is not None and not self.problem():
+            rules = self.rules()
+            if rules != self._tried:
+                self._tried = rules
+                self._live(rules)
 
     def _summary(self) -> str:
         if self._mode.get() == "any":
             return tr("Images without defects are OK, all others are NG.")
-        if self._shown not in self._classes:
-            return tr("Uses the limits of “every other class”.") if self._shown not in (_EVERY, _ALL) else ""
-        if not self._classes[self._shown] and self._shown != _ALL:
+        if self._shown not in self._typed_rows:
+            if self._is_further(self._shown):
+                return ""
+            return tr("Uses the limits of “every other class”.") if self._shown[1] != EVERY else ""
+        if not self._typed_rows[self._shown] and not self._is_further(self._shown):
             return tr("No limits: any number, size and confidence of this class is OK.")
-        if self._loaded is not None and self._loaded.regions:
-            return tr("Limits of regions stay as they are in the file: {names}.", names=", ".join(self._loaded.regions))
         return ""
 
     # The rules
@@ -282,15 +364,16 @@ class RulesDialog(tk.Toplevel):
         """Return the first problem as a sentence with its class; empty if the rules are valid."""
         if self._mode.get() == "any":
             return ""
-        for label, row in self._classes.items():
+        for scope, row in self._typed_rows.items():
             for measure, held in row.items():
                 text, wrong = sentence(measure, held)
                 if wrong:
-                    return f"{_class_name(label)}: {measure_name(measure)}: {text.removeprefix('✕ ')}"
-        for label, typed in self._thresholds.items():
-            text, wrong = sentence("score", {"warn": typed})
+                    return f"{self._name_of(scope)}: {measure_name(measure)}: {text.removeprefix('✕ ')}"
+        for label, typed in self._scores.items():
+            text, wrong = sentence("score", {"ng": typed})
             if wrong:
-                return f"{_class_name(label)}: {tr('Counts from confidence')}: {text.removeprefix('✕ ')}"
+                what = tr("Counts from confidence")
+                return f"{self._name_of(('', label))}: {what}: {text.removeprefix('✕ ')}"
         try:
             rules = self.rules()
             if rules is not None and self._names:
@@ -308,26 +391,31 @@ class RulesDialog(tk.Toplevel):
         """
         if self._mode.get() == "any":
             return None
-        rows: dict[str, Any] = {}
-        for label, row in self._classes.items():
-            rows[label] = {}
-            for measure, held in row.items():
-                pair = {step: _number(text) for step, text in held.items() if text}
-                if pair:
-                    rows[label][measure] = pair
-        further = {} if self._loaded is None else self._loaded.to_json()  # e.g. rules for regions
-        thresholds = {label: _number(text) for label, text in self._thresholds.items()}
-        document = {"version": 2, "all": rows.pop(_ALL, {}), "classes": rows, "confidence": thresholds}
-        rules = Rules.from_json(further | document)
+        document = rules_document(self._typed_rows)
+        document["confidence"] = {label: number(text) for label, text in self._scores.items()}
+        document |= {"unnamed": self._unnamed.get().lower(), "template": self._template}
+        rules = Rules.from_json(document)
         same = self._loaded is not None and rules_sha256(self._loaded) == rules_sha256(rules)
-        return rules if same else replace(rules, name="")
+        return replace(rules, name=self._loaded.name) if self._loaded is not None and same else rules
 
     def accept(self) -> None:
         """Pass the rules to ``done`` and close; do nothing if they are invalid."""
         if not self.problem():
             rules = self.rules()
+            self._live = None
             self.destroy()
             self._done(rules)
+
+    def cancel(self) -> None:
+        """Close; the image shown is judged by the earlier rules again."""
+        live, self._live = self._live, None
+        self.destroy()
+        if live is not None and self._tried != self._first:
+            live(self._first)
+
+    def use_template(self, id: str) -> None:
+        """Show the rules of a template."""
+        self._take(Rules.from_json(TEMPLATES[id].rules_json()))
 
     # Files
 
@@ -364,65 +452,3 @@ class RulesDialog(tk.Toplevel):
             self._wrong.configure(text=f"✕ {file}: {error.strerror or error}", style="Bad.TLabel")
             return
         self._shell.toast(tr("The rules were saved as {name}.", name=file.name), "good")
-
-
-def _class_name(label: str) -> str:
-    if label == _ALL:
-        return tr("All classes together")
-    return tr("every other class") if label == _EVERY else label
-
-
-def measure_name(measure: str) -> str:
-    name = i18n.measure_name(measure, strings.language())
-    return name[0].upper() + name[1:]
-
-
-def sentence(measure: str, held: Mapping[str, str]) -> tuple[str, bool]:
-    """Return what the limits of a measure mean and False, or their problem and True."""
-    numbers: dict[str, float] = {}
-    for step, text in held.items():
-        if not text:
-            continue
-        try:
-            numbers[step] = float(_number(text))
-        except ValueError:
-            return f"✕ {tr('Enter a number.')}", True
-        if not 0 <= numbers[step] < float("inf"):
-            return f"✕ {tr('Enter a number of at least {low}.', low=0)}", True
-        if measure == "score" and numbers[step] > 1:
-            return f"✕ {tr('Enter a number from {low} to {high}.', low=0, high=1)}", True
-    minimum = MEASURES[measure].minimum
-    if len(numbers) == 2 and minimum and numbers["warn"] < numbers["ng"]:
-        return f"✕ {tr('The WARN limit must not be below the NG limit.')}", True
-    if len(numbers) == 2 and not minimum and numbers["warn"] > numbers["ng"]:
-        return f"✕ {tr('The WARN limit must not exceed the NG limit.')}", True
-    sentences = [
-        _meaning(measure, f"{numbers[step]:.15g}", word)
-        for step, word in (("warn", "WARN"), ("ng", "NG"))
-        if step in numbers
-    ]
-    unbroken = [text.replace(" ", "\N{NO-BREAK SPACE}") for text in sentences]
-    return "  ".join(unbroken), False  # lines break between sentences only
-
-
-def _meaning(measure: str, limit: str, verdict: str) -> str:
-    if measure == "count":
-        return tr("More than {limit} in an image: {verdict}.", limit=limit, verdict=verdict)
-    of = MEASURES[measure]
-    value = f"{limit} {_UNITS.get(of.unit or '', of.unit or '')}".strip()
-    texts = {
-        "area": tr("A defect larger than {limit}: {verdict}.", limit=value, verdict=verdict),
-        "length": tr("A defect longer than {limit}: {verdict}.", limit=value, verdict=verdict),
-        "width": tr("A defect wider than {limit}: {verdict}.", limit=value, verdict=verdict),
-        "nearest": tr("Two defects closer than {limit}: {verdict}.", limit=value, verdict=verdict),
-        "score": tr("A defect with a confidence above {limit}: {verdict}.", limit=value, verdict=verdict),
-    }
-    if of.total or of.quantity not in texts:
-        return tr("{measure} above {limit}: {verdict}.", measure=measure_name(measure), limit=limit, verdict=verdict)
-    return texts[of.quantity]
-
-
-def _number(text: str) -> int | float:
-    """Parse a number with decimal comma or point. Raises ValueError."""
-    number = float(text.replace(",", "."))
-    return int(number) if number.is_integer() else number

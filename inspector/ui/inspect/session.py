@@ -23,6 +23,7 @@ from inspector.jobs import resume
 from inspector.jobs.build import build_job, default_output, run_title
 from inspector.jobs.models import find_model
 from inspector.jobs.options import saved_options
+from inspector.jobs.recipes import Lock, Recipe
 from inspector.jobs.recovery import open_history
 from inspector.jobs.resume import Resumable
 from inspector.jobs.sources import has_live_source, resolve_sources
@@ -61,6 +62,7 @@ class Session:
         index, total: position of the previewed image, from 0, and number of images in all sources.
         counts: defects of the run by label.
         recipe: name of the recipe that was opened last; see :attr:`recipe_name`.
+        model_choice: model options of a recipe, used with its model instead of those in the settings.
     """
 
     def __init__(self, catalogue: Registry, settings: Settings, tasks: BackgroundTasks) -> None:
@@ -70,6 +72,7 @@ class Session:
         self.confidence: float = settings.get("confidence")
         self.iou: float = settings.get("iou")
         self.rules: Rules | None = None
+        self._trial: tuple[Rules | None] | None = None
         self.parts: Grouping | None = None
         self.calibration: Calibration | None = None
         self.facts: Mapping[str, str] = {}
@@ -82,7 +85,8 @@ class Session:
         self.counts: Counter[str] = Counter()
         self._opens: list[Callable[[], Any]] = []
         self.recipe = ""
-        self._recipe_job: Job | None = None
+        self._recipe: Recipe | None = None
+        self.model_choice: Choice | None = None
         self._requested_model: str | None = None  # the model chosen last
         self._request_id = 0  # only the result of the last request counts
         self._model_cache = ModelCache()
@@ -157,9 +161,12 @@ class Session:
             self.on_model()
 
     def _acquire_model(self, chosen: ChosenModel, device: str) -> Any:
+        choice = self.model_choice
         options = check_options(
             chosen.spec.options,
-            saved_options(self.settings, chosen.spec.id, chosen.spec.options),
+            choice.options
+            if choice is not None and choice.id == chosen.spec.id
+            else saved_options(self.settings, chosen.spec.id, chosen.spec.options),
             f"Model {chosen.spec.id}",
         )
         layers = tuple(self.catalogue.layers.values())
@@ -225,19 +232,31 @@ class Session:
                 return "folder"
         return ""
 
-    def use_recipe(self, name: str, job: Job | None) -> None:
-        """Remember the recipe that is set up; None: none."""
-        self.recipe, self._recipe_job = name, job
+    def use_recipe(self, recipe: Recipe | None, follow: bool = True) -> None:
+        """Remember the recipe that is set up; None: none.
+
+        Args:
+            follow: runs count as runs of the recipe; not if its model file has changed.
+        """
+        self.recipe = "" if recipe is None else recipe.info.name
+        self._recipe = recipe if follow else None
+
+    @property
+    def lock(self) -> Lock | None:
+        """The lock of the recipe that is set up: its limits must not be changed."""
+        return None if self._recipe is None else self._recipe.lock
 
     @property
     def recipe_name(self) -> str:
         """Name of the current recipe, with a star if something was changed since; empty for none."""
-        job = self._recipe_job
-        if job is None or not self.recipe:
+        if self._recipe is None or not self.recipe:
             return ""
+        job = self._recipe.job
         sources = tuple(credentials.conceal_choice(choice) for choice in job.sources)
         now = (self.sources, self.rules, self.confidence, self.iou, self.parts, self.calibration)
-        asked = (sources, job.rules, job.confidence, job.iou, job.parts, job.calibration)
+        if self.lock is not None:  # of which the sources are no part
+            sources = self.sources
+        asked = (sources or self.sources, job.rules, job.confidence, job.iou, job.parts, job.calibration)
         same = now == asked and self._has_model_of(job)
         return self.recipe if same else f"{self.recipe} *"
 
@@ -259,7 +278,9 @@ class Session:
         chosen, device = self.model, self.device
         acquire = None if chosen is None or self.loading else functools.partial(self._acquire_model, chosen, device)
         self._live_preview.request(
-            PreviewRequest(self._opens, self.index, acquire, self.confidence, self.iou, self.rules, self.calibration)
+            PreviewRequest(
+                self._opens, self.index, acquire, self.confidence, self.iou, self.shown_rules, self.calibration
+            )
         )
 
     def _on_preview(self, result: PreviewResult) -> None:
@@ -280,22 +301,32 @@ class Session:
         if self.model is None:
             raise InputError("No model is open; choose one")
         weights = None if self.model.weights is None else str(self.model.weights)
-        return build_job(
+        spec, recipe = self.model.spec, None if self._recipe is None else self._recipe.job
+        own = self.model_choice is not None and self.model_choice.id == spec.id
+        job = build_job(
             self.catalogue,
             self.settings,
             strings.language(),
-            model=(self.model.spec, weights),
+            model=(spec, weights),
             sources=self.sources,
             device=self.device,
             confidence=self.confidence,
             iou=self.iou,
             rules=self.rules,
-            recipe=self._recipe_job,
+            recipe=recipe,
+            overrides={spec.id: self.model_choice.options} if own and self.model_choice else {},
             parts=self.parts,
             calibration=self.calibration,
             facts=self.facts,
             wait_for_sources=True,  # at a station there is no one to restart the run
         )
+        if recipe is not None and recipe.exporters:
+            job = replace(job, exporters=recipe.exporters)
+        if self._recipe is not None and recipe is not None and self._has_model_of(recipe):
+            self._recipe.check_lock(replace(job, weights=recipe.weights))
+        elif self._recipe is not None:
+            self._recipe.check_lock(job)
+        return job
 
     def start(self, resumable: Resumable | None = None) -> Run:
         """Start a run, or resume one.
@@ -343,7 +374,18 @@ class Session:
     def set_rules(self, rules: Rules | None) -> None:
         """Set the rules from the next run; the image shown is judged again immediately."""
         self.rules = rules
+        self._trial = None
         self.on_rules()
+
+    def try_rules(self, rules: Rules | None) -> None:
+        """Judge the image shown by other rules while they are edited; runs use :attr:`rules`."""
+        self._trial = None if rules == self.rules else (rules,)
+        self.on_rules()
+
+    @property
+    def shown_rules(self) -> Rules | None:
+        """The rules of the image shown outside of a run."""
+        return self.rules if self._trial is None else self._trial[0]
 
     def stop(self) -> None:
         if self.run is not None:

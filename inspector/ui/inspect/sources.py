@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from inspector import registry
 from inspector.api import IMAGE_SUFFIXES, Choice
-from inspector.domain import InputError, Job, RecipeInfo
-from inspector.jobs import recipes
+from inspector.domain import InputError, Job
+from inspector.jobs import recipe_library, recipes
 from inspector.jobs.options import saved_options, to_json_options
 from inspector.jobs.recipes import Recipe
 from inspector.jobs.sources import exists
@@ -22,6 +22,7 @@ from inspector.ui.kit.strings import tr
 from inspector.ui.kit.window_state import choices_from_json, choices_to_json
 
 if TYPE_CHECKING:
+    from inspector.domain import Image
     from inspector.ui.inspect.host import InspectHost
     from inspector.ui.inspect.toolbar import Toolbar
 
@@ -35,6 +36,8 @@ class Sources:
         opened: called after the source was changed; True: start immediately.
         model: called with a weights file that was opened like a source.
         job: called with the job of a recipe.
+        recipe_changed: called after another recipe, or none, was set up, locked or unlocked.
+        shown_image: returns the image that is saved with a recipe, None if none is shown.
     """
 
     def __init__(
@@ -43,9 +46,12 @@ class Sources:
         opened: Callable[[bool], None],
         model: Callable[[str], None],
         job: Callable[[Job], None],
+        recipe_changed: Callable[[], None] = lambda: None,
+        shown_image: Callable[[], Image | None] = lambda: None,
     ) -> None:
         self.host, self.session = host, host.session
         self._opened, self._model, self._job = opened, model, job
+        self._recipe_changed, self._shown_image = recipe_changed, shown_image
         self._recipe = ""  # the file of the recipe that is set up
 
     # by dialogs
@@ -204,8 +210,10 @@ class Sources:
             self.host.window_state.add_recent_source(remember, choices)
         elif remember:
             self.host.window_state.add_recent("sources", remember)
-        self._recipe = recipe
-        self.session.use_recipe("", None)
+        if recipe or self.session.lock is None:  # a locked recipe stays in force for other sources
+            self._recipe = recipe
+            self.session.use_recipe(None)
+            self._recipe_changed()
         if remember:
             self.keep_job()
         if self.session.live if start is None else start:
@@ -294,6 +302,9 @@ class Sources:
 
         def came(found: tuple[Recipe, bool]) -> None:
             recipe, changed = found
+            if self.session.active:
+                self.host.toast(tr("An inspection is running; stop it first (Esc)."), "warn")
+                return
             try:
                 self._job(recipe.job)
             except InputError as error:
@@ -305,7 +316,9 @@ class Sources:
                 choices = [credentials.conceal_choice(choice) for choice in job.sources]
                 text, place = _called(choices), str(path.absolute())
                 self._open(lambda: self.session.open_choices(choices, text), text, start, choices, place)
-            self.session.use_recipe(recipe.info.name, None if changed else job)
+            self._recipe = str(path.absolute())
+            self.session.use_recipe(recipe, follow=not changed)
+            self._recipe_changed()
             self._tell(recipe, changed)
 
         def refused(error: BaseException) -> None:
@@ -363,16 +376,107 @@ class Sources:
         """Save ``job`` as a recipe that is called as the file, and follow it from now on."""
         model = self.session.model.info if self.session.model is not None else None
 
-        def saved(info: RecipeInfo) -> None:
+        image, author = self._shown_image(), self.session.facts.get("operator", "")
+
+        def save() -> Recipe:
+            recipes.save(path, job, model, author=author, image=image)
+            return recipes.load(path)
+
+        def saved(recipe: Recipe) -> None:
             self._recipe = str(path.absolute())
             self.host.window_state.add_recent("recipes", self._recipe)
-            self.session.use_recipe(info.name, replace(job, sources=self.session.sources, recipe=info))
+            self._follow(recipe)
             self.keep_job()
             self.host.toast(
-                tr("The recipe was saved as {name}, version {version}.", name=path.name, version=info.version), "good"
+                tr("The recipe was saved as {name}, version {version}.", name=path.name, version=recipe.info.version),
+                "good",
             )
 
-        self.host.tasks.run(recipes.save, path, job, model, done=saved)
+        self.host.tasks.run(save, done=saved)
+
+    def _follow(self, recipe: Recipe) -> None:
+        """Follow a recipe whose job is set up already."""
+        self.session.use_recipe(replace(recipe, job=replace(recipe.job, sources=self.session.sources)))
+        self._recipe_changed()
+
+    def import_recipe(self) -> None:
+        """Choose a recipe or an archive, add it to the recipes, and set it up."""
+        chosen = filedialog.askopenfilename(
+            parent=self.host.root,
+            title=tr("Import recipe"),
+            filetypes=[(tr("Recipes"), "*.bearing")],
+            initialdir=self.host.window_state.folder("recipe"),
+        )
+        if chosen:
+            self.host.window_state.remember_folder("recipe", chosen)
+            self.host.tasks.run(recipe_library.add, Path(chosen), done=self.use_recipe)
+
+    def export_recipe(self) -> None:
+        """Write the recipe that is set up as one archive with its model."""
+        path = Path(self._recipe)
+        if not self._recipe:
+            self.host.toast(tr("No recipe is set up; open or save one first."), "warn")
+            return
+        chosen = filedialog.asksaveasfilename(
+            parent=self.host.root,
+            title=tr("Export recipe with its model"),
+            defaultextension=_RECIPES[0],
+            filetypes=[(tr("Recipes"), "*.bearing")],
+            initialdir=self.host.window_state.folder("export"),
+            initialfile=path.name,
+        )
+        if not chosen:
+            return
+        self.host.window_state.remember_folder("export", chosen)
+
+        def exported(file: Path) -> None:
+            self.host.toast(tr("The recipe and its model were exported to {name}.", name=file.name), "good")
+
+        self.host.tasks.run(recipes.export, path, Path(chosen), True, done=exported)
+
+    def close_recipe(self) -> None:
+        """Follow no recipe any more; what it has set up stays as it is."""
+        self._recipe = ""
+        self.session.use_recipe(None)
+        self._recipe_changed()
+        self.keep_job()
+
+    def set_lock(self) -> None:
+        """Lock the recipe that is set up, or unlock it, after asking who does so."""
+        from inspector.ui.inspect.lock_dialog import ask_who
+
+        path, locked = Path(self._recipe), self.session.lock is None
+        if not self._recipe:
+            self.host.toast(tr("No recipe is set up; open or save one first."), "warn")
+            return
+
+        def change(by: str) -> None:
+            def write() -> Recipe:
+                recipes.set_lock(path, by, locked)
+                return recipes.load(path)
+
+            def done(recipe: Recipe) -> None:
+                self._follow(recipe)
+                name = recipe.info.name
+                self.host.toast(
+                    tr("The recipe “{name}” is locked.", name=name)
+                    if locked
+                    else tr("The recipe “{name}” is unlocked.", name=name),
+                    "good",
+                )
+
+            self.host.tasks.run(write, done=done)
+
+        ask_who(self.host.root, self.session.recipe, locked, self.session.facts.get("operator", ""), change)
+
+    def use_code(self, code: str) -> None:
+        """Set up the recipe that a scanned code belongs to; other codes are ignored."""
+
+        def found(path: Path | None) -> None:
+            if path is not None:
+                self.use_recipe(path)
+
+        self.host.tasks.run(recipe_library.find_code, code, done=found)
 
 
 def _called(choices: Sequence[Choice]) -> str:

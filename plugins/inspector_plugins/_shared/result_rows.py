@@ -78,6 +78,7 @@ INSPECTIONS = (
     Column(Text("Lot", "批次"), width=12),
     Column(Text("Operator", "操作员"), width=12),
     Column(Text("Station", "工位"), width=12),
+    Column(Text("Recipe", "配方"), width=16),
 )
 PARTS = (
     Column(Text("Part", "零件"), width=20),
@@ -146,6 +147,7 @@ def rows(inspection: Inspection, language: str) -> tuple[list[Value], list[list[
         part.lot or None,
         inspection.operator or None,
         inspection.station or None,
+        None if inspection.recipe is None else f"{inspection.recipe.name} v{inspection.recipe.version}",
     ]
     return row, defects
 

@@ -22,7 +22,11 @@ def annotated(inspection: Inspection, opacity: float, labels: bool) -> NDArray[n
     if (opacity, labels) not in drawn:
         image = inspection.frame.image.copy()
         verdict = inspection.verdict
-        drawn[opacity, labels] = draw_inspection(image, inspection.detections, verdict, opacity=opacity, labels=labels)
+        recipe = inspection.recipe
+        caption = "" if recipe is None else f"{recipe.name} v{recipe.version}"
+        drawn[opacity, labels] = draw_inspection(
+            image, inspection.detections, verdict, opacity=opacity, labels=labels, caption=caption
+        )
     return drawn[opacity, labels]
 
 

@@ -1,10 +1,13 @@
 """The operator view: verdict, counters, buttons and keys."""
 
+from dataclasses import replace
+
 import pytest
 from fakes import focus
 
 from inspector.api import Choice
-from inspector.domain import Grouping, Skipped
+from inspector.domain import Grouping, RecipeInfo, Skipped
+from inspector.jobs.recipes import Recipe
 from inspector.ui.kit import strings
 
 
@@ -195,7 +198,7 @@ def test_an_error_is_said_in_the_panel_until_it_is_acknowledged(window, page, vi
 
 
 def test_recipe_and_rules_stand_in_its_head(window, page, view, until):
-    window.session.use_recipe("Bearing 6204", window.session.job())
+    window.session.use_recipe(Recipe(replace(window.session.job(), recipe=RecipeInfo("Bearing 6204", 1, ""))))
     until(lambda: "Recipe Bearing 6204" in view._facts.cget("text"))
     assert "any defect is NG" in view._facts.cget("text")
 

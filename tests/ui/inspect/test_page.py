@@ -308,13 +308,13 @@ def test_plain_letters_act_elsewhere(window, page, until):
     root = window.root
     zoom = page.image_view.zoom
     root.event_generate("<Key-m>")
-    assert not page.controls._masks.get() and not page.image_view.render_options.masks
+    until(lambda: not page.controls._masks.get() and not page.image_view.render_options.masks)
     root.event_generate("<Key-1>")
-    assert page.image_view.zoom == 1
+    until(lambda: page.image_view.zoom == 1)
     root.event_generate("<Key-plus>")
-    assert page.image_view.zoom > 1
+    until(lambda: page.image_view.zoom > 1)
     root.event_generate("<Key-f>")
-    assert page.image_view.zoom == zoom
+    until(lambda: page.image_view.zoom == zoom)
     window.show("history")
     root.update()
     root.event_generate("<Key-m>")

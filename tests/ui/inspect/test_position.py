@@ -63,13 +63,26 @@ def test_a_table_row_moves_all_of_them_and_stepping_goes_on_from_there(window, u
 def test_changing_the_rules_changes_the_verdict_and_never_the_image(window, until, ran):
     page = ran
     page.results.table._choose(7, 0)
-    until(lambda: page.banner.status == "NG")
-    page._show_state()
+    until(lambda: (page._show_state(), shown(page))[1] == (8, 8, 8, 8) and page.banner.status == "NG")
     before, place = page._shown, shown(page)
     window.session.set_rules(Rules.from_json({"classes": {"*": {"area_px": {"ng": 5000}}}}))
     window.root.update()
     assert page.banner.status == "OK" and page._shown.frame is before.frame and shown(page) == place
     assert "not saved" in page._unsaved.cget("text")
     window.session.set_rules(None)
+    window.root.update()
+    assert page.banner.status == "NG" and page._shown.frame is before.frame and shown(page) == place
+
+
+def test_rules_that_are_being_edited_judge_the_image_shown_and_nothing_else(window, until, ran):
+    page, session = ran, window.session
+    page.results.table._choose(7, 0)
+    until(lambda: (page._show_state(), shown(page))[1] == (8, 8, 8, 8) and page.banner.status == "NG")
+    before, place = page._shown, shown(page)
+    session.try_rules(Rules.from_json({"version": 2, "all": {"count": {"ng": 99}}, "unnamed": "ok"}))
+    window.root.update()
+    assert page.banner.status == "OK" and page._shown.frame is before.frame and shown(page) == place
+    assert session.rules is None and session.job().rules is None
+    session.try_rules(None)  # cancelled
     window.root.update()
     assert page.banner.status == "NG" and page._shown.frame is before.frame and shown(page) == place

@@ -6,9 +6,10 @@ from tkinter import ttk
 import pytest
 from fakes import inside
 
-from inspector.domain import Rules
+from inspector.domain import TEMPLATES, Rules
 from inspector.jobs import recipes
-from inspector.ui.inspect.rules_dialog import edit_rules, sentence
+from inspector.ui.inspect.rule_texts import ALL, sentence
+from inspector.ui.inspect.rules_dialog import edit_rules
 from inspector.ui.kit import strings
 
 RULES = {
@@ -231,3 +232,122 @@ def test_both_limits_of_every_measure_are_within_the_dialog(second):
     choose(second, "wear")
     right = second._scroll.winfo_rootx() + second._scroll.winfo_width()
     assert all(field.winfo_rootx() + field.winfo_width() <= right for field in second._fields)
+
+
+FULL = {
+    "version": 2,
+    "name": "line",
+    "template": "manufacturing",
+    "classes": {"wear": {"length_mm": {"warn": 1, "ng": 2.5}}, "scratch": {"count": {"ng": 0}}},
+    "all": {"total_area_mm2": {"ng": 3}},
+    "regions": {"raceway": {"classes": {"*": {"nearest_px": {"warn": 9, "ng": 4}}}, "all": {"count": {"ng": 2}}}},
+    "confidence": {"wear": 0.4},
+    "unnamed": "warn",
+}
+
+
+@pytest.fixture
+def live():
+    return []
+
+
+@pytest.fixture
+def full(shell, done, live):
+    made = edit_rules(shell, Rules.from_json(FULL), ("wear", "pit"), done.append, live.append, ("raceway", "rib"))
+    shell.root.update()
+    return made
+
+
+def choose_scope(dialog, region, label):
+    dialog.list.selection_set(str(dialog._scopes.index((region, label))))
+    dialog.update()
+
+
+def shown_measures(dialog):
+    return {measure for measure, widgets in dialog._rows.items() if widgets[0].winfo_manager()}
+
+
+def wait_for(dialog, condition):
+    for _ in range(100):
+        dialog.update()
+        if condition():
+            return
+        dialog.after(10)
+    raise AssertionError("it did not happen")
+
+
+def test_everything_of_a_rule_file_goes_out_as_it_came(full, done):
+    for scope in full._scopes:
+        choose_scope(full, *scope)
+    full.accept()
+    assert [rules.to_json() for rules in done] == [FULL]
+
+
+def test_limits_of_a_region_and_of_all_classes_are_edited(full, done):
+    assert ("rib", ALL) in full._scopes and ("raceway", "pit") in full._scopes
+    choose_scope(full, "rib", "pit")
+    type_in(full, "width_mm", "ng", "0,2")
+    choose_scope(full, "", ALL)
+    type_in(full, "count", "warn", "5")
+    assert "● rib › pit" in names(full) and "● All classes together" in names(full)
+    full.accept()
+    written = done[0].to_json()
+    assert written["regions"]["rib"] == {"classes": {"pit": {"width_mm": {"ng": 0.2}}}}
+    assert written["all"] == {"total_area_mm2": {"ng": 3}, "count": {"warn": 5}}
+    assert written["regions"]["raceway"] == FULL["regions"]["raceway"]
+
+
+def test_the_unit_chooses_the_measures_and_hides_no_limit(full):
+    choose_scope(full, "", "wear")
+    assert full._unit.get() == "mm" and {"count", "score", "area_mm2", "nearest_mm"} <= shown_measures(full)
+    assert "area_px" not in shown_measures(full)
+    full._unit.set("px")
+    full._show_rows()
+    assert "area_px" in shown_measures(full) and "area_mm2" not in shown_measures(full)
+    assert "length_mm" in shown_measures(full)  # it has a limit
+
+
+def test_a_minimum_says_below_and_its_warning_comes_first(full):
+    choose_scope(full, "raceway", "*")
+    assert "Two defects closer than 9 px: WARN.  Two defects closer than 4 px: NG." in words(full)
+    type_in(full, "nearest_px", "ng", "20")
+    assert "The WARN limit must not be below the NG limit." in full.problem()
+
+
+def test_threshold_and_unnamed_classes_are_edited(full, done):
+    choose_scope(full, "", "pit")
+    full._threshold.set("0.7")
+    full._unnamed.set("OK")
+    full.update()
+    choose_scope(full, "", "wear")
+    full._threshold.set("1.5")
+    full.update()
+    assert full.problem() == "wear: Counts from confidence: Enter a number from 0 to 1."
+    full._threshold.set("")
+    full.update()
+    full.accept()
+    assert (done[0].confidence, done[0].unnamed) == ({"pit": 0.7}, "ok")
+
+
+@pytest.mark.parametrize("id", list(TEMPLATES))
+def test_a_template_fills_the_dialog(full, done, id):
+    full.use_template(id)
+    full.update()
+    assert full.problem() == "" and not any("✕" in name for name in names(full))
+    first = TEMPLATES[id].classes[0]
+    assert f"● {first.en}" in names(full)
+    full.accept()
+    assert done[0].to_json() == TEMPLATES[id].rules_json()
+
+
+def test_the_image_is_judged_while_limits_are_typed_and_again_when_it_is_cancelled(full, done, live):
+    choose_scope(full, "", "pit")
+    type_in(full, "count", "ng", "x")
+    full.after(300)
+    full.update()
+    assert live == []  # nothing valid yet
+    type_in(full, "count", "ng", "7")
+    wait_for(full, lambda: live)
+    assert live[-1].classes["pit"]["count"].ng == 7 and done == []
+    full.cancel()
+    assert [rules.to_json() for rules in live[1:]] == [FULL] and done == []

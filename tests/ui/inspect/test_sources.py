@@ -9,7 +9,10 @@ import pytest
 from fakes import focus, kept
 
 from inspector.domain import Choice, InputError
+from inspector.jobs import recipe_library, recipes
 from inspector.ui.inspect import sources as inspect_sources
+from inspector.ui.inspect.lock_dialog import LockDialog
+from inspector.ui.inspect.rules_dialog import RulesDialog
 from inspector.ui.kit.form import Form
 
 SAMPLE = "part-1.png"
@@ -239,3 +242,97 @@ def test_a_live_source_starts_at_once(window, page, sources, until, parts):
     page.stop()
     until(lambda: finished(window))
     assert time.monotonic() < end
+
+
+# locks and codes
+
+
+@pytest.fixture
+def saved(window, page, sources, until, parts, home):
+    """A recipe of the library that is set up, with the image shown."""
+    sources.open([str(parts)])
+    until(lambda: window.session.total == 5 and window.session.model is not None and page._shown_frame() is not None)
+    file = recipe_library.folder() / "6205.bearing"
+    file.parent.mkdir()
+    sources.save_recipe_as(file, window.session.job())
+    until(lambda: window.session.recipe_name == "6205")
+    return file
+
+
+def test_a_recipe_is_saved_with_the_image_shown(window, page, saved):
+    recipe, frame = recipes.load(saved), page._shown_frame()
+    assert recipe.thumbnail and recipe.job.image_size == (frame.width, frame.height)
+    assert window.session.job().recipe == recipe.info
+
+
+def test_a_locked_recipe_disables_its_limits(window, page, sources, saved, until, parts):
+    sources.set_lock()
+    dialog = next(child for child in window.root.winfo_children() if isinstance(child, LockDialog))
+    assert dialog.accept_button.instate(["disabled"])
+    dialog.name.set("Wang")
+    dialog.accept()
+    until(lambda: window.session.lock is not None)
+    controls = page.controls
+    assert all(widget.instate(["disabled"]) for widget in controls._lockable)
+    assert "Wang" in controls._lock_text.cget("text") and controls._lock_text.winfo_manager()
+    rules = window.session.rules
+    controls.edit_rules()
+    controls.use_model("other.pt")
+    assert window.session.rules is rules and window.session.lock is not None
+    assert not any(isinstance(child, RulesDialog) for child in window.root.winfo_children())
+    sources.open([str(parts / SAMPLE)])
+    until(lambda: window.session.total == 1)
+    assert window.session.lock is not None and window.session.recipe_name == "6205", "for other images too"
+    assert window.session.job().recipe == recipes.load(saved).info
+    window.session.confidence = 0.01  # by any way that no field shows
+    with pytest.raises(InputError, match="locked by Wang, so confidence cannot be changed"):
+        window.session.job()
+    window.session.confidence = recipes.load(saved).job.confidence
+    sources.set_lock()
+    dialog = next(child for child in window.root.winfo_children() if isinstance(child, LockDialog))
+    dialog.name.set("Li")
+    dialog.accept()
+    until(lambda: window.session.lock is None)
+    assert all(widget.instate(["!disabled"]) for widget in controls._lockable)
+
+
+def test_a_scanned_code_sets_up_its_recipe(window, page, sources, saved, until, parts):
+    sources.open([str(parts / SAMPLE)])
+    until(lambda: window.session.total == 1 and not window.session.recipe)
+    focus(window.root)
+    masks = page.controls._masks.get()
+    for place, key in enumerate(("r", "m", "f", "colon", "6", "2", "1", "Return")):
+        window.root.event_generate(f"<Key-{key}>", time=1000 + 8 * place)
+    time.sleep(0.1)
+    window.root.update()
+    assert page.controls._masks.get() is masks, "no key of a code is a command"
+    for place, key in enumerate((*"recipe", "colon", *"6205", "Return")):
+        window.root.event_generate(f"<Key-{key}>", time=5000 + 8 * place)
+    until(lambda: window.session.recipe_name == "6205" and window.session.total == 5)
+
+
+def test_a_code_during_a_run_changes_nothing(window, sources, saved, until, monkeypatch):
+    confidence = window.session.confidence = 0.77
+    with monkeypatch.context() as running:
+        running.setattr(type(window.session), "active", True)
+        sources.use_code("recipe:6205")
+        until(lambda: kept(window, "is running"))
+    assert window.session.confidence == confidence
+
+
+def test_export_and_import_of_a_recipe(window, sources, saved, until, tmp_path, choose):
+    sources.close_recipe()
+    assert not window.session.recipe_name
+    sources.export_recipe()
+    assert kept(window, "No recipe is set up")
+    sources.use_recipe(saved)
+    until(lambda: window.session.recipe_name == "6205")
+    choose(str(tmp_path / "packed.bearing"))
+    sources.export_recipe()
+    until(lambda: (tmp_path / "packed.bearing").exists())
+    info = recipes.load(saved).info
+    saved.unlink()
+    sources.close_recipe()
+    sources.import_recipe()
+    until(lambda: window.session.recipe_name == "6205")
+    assert window.session.job().recipe == info and saved.exists()
