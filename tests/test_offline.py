@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 SESSION = """
 import json, sys
 from pathlib import Path
@@ -45,6 +47,7 @@ def session(work: Path, **commands: list[str]) -> dict:
     return json.loads((work / "told.json").read_text())
 
 
+@pytest.mark.slow
 def test_nothing_reaches_for_a_network(tmp_path):
     images, output = str(tmp_path / "set"), tmp_path / "out"
     told = session(

@@ -336,6 +336,7 @@ def test_a_full_disk_behind_the_files_is_told(pictures, tmp_path):
     assert done.returncode == 1 and "make room" in done.stderr and "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_two_runs_at_once_disturb_each_other_in_nothing(start, pictures, home):
     both = [start("inspect", pictures, *SPOTS, "--export", "jsonl", "--quiet") for _ in range(2)]
     outs = [process.communicate(timeout=60)[0] for process in both]

@@ -653,6 +653,7 @@ def test_a_history_that_panics_ends_the_run_as_failed_in_run_json_too(tmp_path):
     assert (tmp_path / "out" / "names.txt").read_text().split() == ["0.png", "1.png"]
 
 
+@pytest.mark.slow
 def test_a_history_that_is_held_is_waited_for_and_that_is_told_at_once(tmp_path, home):
     held = sqlite3.connect(home / "history.sqlite3", isolation_level=None, check_same_thread=False)
     what = job(Choice("files", {"count": 200}), wait=0.01)

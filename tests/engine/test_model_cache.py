@@ -259,6 +259,7 @@ def test_a_run_acquires_the_model(cache, weights, tmp_path):
     assert len(Opened.every) == 1 and not Opened.every[0].closed
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="a thread's priority is read as Linux gives it")
 def test_the_model_gives_way_to_the_window():
     cache = ModelCache()

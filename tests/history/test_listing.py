@@ -223,6 +223,7 @@ def many(history):
     return history
 
 
+@pytest.mark.slow
 def test_many_rows(many):
     with Listing() as listing:
         keys = listing.keys(Query(), Sort("area", True))
@@ -238,6 +239,7 @@ def test_many_rows(many):
         assert np.median(times) < 0.02
 
 
+@pytest.mark.slow
 def test_cancelled_from_another_thread(many):
     stop, asked, outcome = threading.Event(), threading.Event(), []
 

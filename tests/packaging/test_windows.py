@@ -114,6 +114,7 @@ def test_a_step_is_done_once_for_what_it_is_made_of(scripts, tmp_path, monkeypat
     assert done == ["one", "two"] and capsys.readouterr().out.count("set up: libraries") == 2
 
 
+@pytest.mark.slow
 def test_an_interrupted_suite_is_continued(scripts, tmp_path, monkeypatch):
     suite, place = scripts["suite"], scripts["place"]
     source, file = tmp_path / "source", tmp_path / "source" / "tests" / "test_a.py"

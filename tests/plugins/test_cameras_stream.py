@@ -309,6 +309,7 @@ def test_a_stream_whose_video_stops_ends_although_its_sound_goes_on(serve):
     stream.release()
 
 
+@pytest.mark.slow
 def test_damage_that_lasts_is_reported(serve):
     data = encode("mpeg2video", moving(400), "matroska", halved(range(GROUP, 400)))
 

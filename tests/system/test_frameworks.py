@@ -91,6 +91,7 @@ print(state, prepare_torch())
 """
 
 
+@pytest.mark.slow
 def test_a_fresh_program_is_offline_and_quiet(home):
     done = subprocess.run([sys.executable, "-c", FRESH], capture_output=True, text=True, timeout=200)
     assert done.returncode == 0, done.stderr
