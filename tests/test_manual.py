@@ -34,7 +34,7 @@ def translations() -> dict[str, str]:
 
 
 def titles(language: str) -> set[str]:
-    """What the declared options and the plugins are called, also as menus call them."""
+    """Titles of the declared options and the plugins, also as in menus."""
     catalogue = registry.load()
     specs = [*catalogue.sources.values(), *catalogue.models.values(), *catalogue.exporters.values()]
     texts = [spec.title for spec in specs] + [option.title for option in settings.CORE]

@@ -70,7 +70,7 @@ def test_nothing_reaches_for_a_network(tmp_path):
 
 
 def test_an_attempt_would_be_seen(tmp_path, home):
-    """A plugin that calls somebody is caught by the watch of this test."""
+    """A plugin that opens a connection is caught by the watch of this test."""
     plugins = home / "plugins"
     plugins.mkdir()
     manifest = 'PLUGIN = {"id": "caller", "version": "1", "api": 1, "kinds": ["source"], "description": "calls"}'

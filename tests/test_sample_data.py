@@ -46,5 +46,5 @@ def test_the_film_is_inspected_frame_by_frame(records):
     expected = EXPECTED["videos"]["turning.mp4"]
     assert [record["index"] for record in film] == list(range(expected["frames"]))
     assert film[30]["seconds"] == pytest.approx(1.0, abs=0.002)
-    # A codec of another version may tip a frame that lies on the edge.
+    # A codec of another version may tip a frame that is on the edge.
     assert sum(record["verdict"] == "NG" for record in film) == pytest.approx(expected["ng"], abs=5)

@@ -1,4 +1,4 @@
-"""What work costs as it grows: each kind at three sizes, with the exponent between them (1 is linear, 0 constant).
+"""Cost of growing work: each kind at three sizes, with the exponent between them (1 is linear, 0 constant).
 
     .venv/bin/python tests/benchmarks/growth.py [--only history,run] [--scale 0.1] [--plot docs/growth.png]
 
@@ -6,7 +6,7 @@
   video, xlsx, csv and jsonl and the history; what it takes more than a run of one image;
 * exporters: the workbook, the CSV files and results.jsonl alone, opened, written and closed;
 * history: filled from nothing, and in each size 1,000 more inspections, the newest page, a text that occurs nowhere and
-  a verdict that nobody got (both look at everything), counting;
+  a verdict that no inspection has (both look at everything), counting;
 * table: all keys of the window's table over that history, sorted by score too, and one screenful of rows.
 
 An exponent tells how core-seconds grow, which other work on the machine disturbs less than the wall clock: time of the
@@ -70,7 +70,7 @@ def runs(sizes: list[int], folder: Path) -> Iterator[Point]:
             shutil.copy(samples[number % len(samples)], images / f"{number}.jpg")
         for point in (
             inspected("frames of a video", size, "video_files", folder / "long.mp4", folder),
-            inspected("pictures of a folder", size, "image_files", images, folder),
+            inspected("images of a folder", size, "image_files", images, folder),
         ):
             if size == 1:
                 alone[point.kind] = point

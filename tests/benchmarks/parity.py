@@ -1,4 +1,4 @@
-"""How far our detections are from ultralytics' own: ``python tests/benchmarks/parity.py MODEL.pt [PICTURE…]``.
+"""Distance of the detections from ultralytics' own: ``python tests/benchmarks/parity.py MODEL.pt [IMAGE…]``.
 
 Without images: all 83 of the BSData validation split.
 """
@@ -29,7 +29,7 @@ class Difference:
 
 
 def reference(network, image, confidence, iou, imgsz, device="cpu"):
-    """What ``ultralytics.YOLO`` finds in one BGR image."""
+    """Detections of ``ultralytics.YOLO`` in one BGR image."""
     return network.predict(
         image, retina_masks=True, conf=confidence, iou=iou, imgsz=imgsz, device=device, verbose=False, save=False
     )[0]

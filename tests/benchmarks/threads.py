@@ -1,4 +1,4 @@
-"""How inference bears other work on the same cores, by how long torch's idle threads spin before they sleep.
+"""Inference next to other work on the same cores, by the spin time of torch's idle threads.
 
     .venv/bin/python tests/benchmarks/threads.py
 

@@ -1,4 +1,4 @@
-"""A person at the terminal: some images, a model that needs no torch, and the program."""
+"""Fixtures of the command line: some images, a model that needs no torch, and the program."""
 
 import signal
 import subprocess

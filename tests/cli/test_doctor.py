@@ -1,4 +1,4 @@
-"""Doctor tells the truth, of a machine with a working model and of one with broken parts."""
+"""Reports of doctor, on a machine with a working model and on one with broken parts."""
 
 import json
 from importlib import metadata

@@ -73,7 +73,7 @@ class Odd:
 
 
 class Names:
-    """Writes the names it is given; fails where it is told to."""
+    """Write the names of the images; fail at the chosen place."""
 
     def __init__(self, folder: Path, run, fails_at: int = -1):
         self._path, self._names, self._fails_at = folder / "names.txt", [], fails_at
@@ -595,7 +595,7 @@ def test_without_an_output_folder_only_the_history_is_kept(tmp_path):
 
 
 class Panic(BaseException):
-    """What libraries written in Rust raise: no Exception."""
+    """Panics of libraries written in Rust are no Exception."""
 
 
 BASE = [Panic("panicked"), asyncio.CancelledError(), GeneratorExit(), KeyboardInterrupt(), SystemExit(0)]

@@ -1,4 +1,4 @@
-"""What the history adds up to, against sums made by hand; and calendars with changing clocks."""
+"""Statistics of the history against sums made by hand, and calendars with changing clocks."""
 
 import os
 import threading

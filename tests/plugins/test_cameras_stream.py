@@ -135,7 +135,7 @@ def send():
 
 
 def images_of(address: str, count: int = 10_000, **options) -> list[np.ndarray]:
-    """What the address sends until its end, at most ``count``."""
+    """The images that the address sends until its end, at most ``count``."""
     limits = {"open_timeout": 10.0, "read_timeout": 3.0, "threads": 1}
     stream = Stream(address, "a camera", **limits | options)
     try:

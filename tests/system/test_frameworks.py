@@ -1,4 +1,4 @@
-"""torch beside a torchvision that may not fit it, and the non-maximum suppression that stands in."""
+"""torch with a torchvision that may not match it, and the replacement of its non-maximum suppression."""
 
 import os
 import subprocess

@@ -195,7 +195,7 @@ def test_curves_show_chinese_and_the_data_set_is_left_as_it_is(evaluate, changed
     changed.write_text(changed.read_text("utf-8")[:-1] + ', "download": "https://example.invalid/a.zip"}', "utf-8")
     photograph = changed.parent / "images" / "val" / "图9.jpeg"
     write_image(photograph, np.zeros((80, 90, 3), np.uint8))
-    photograph.write_bytes(photograph.read_bytes() + b"\0\0")  # ultralytics would write such a file anew
+    photograph.write_bytes(photograph.read_bytes() + b"\0\0")  # ultralytics would rewrite such a file
     before = content(changed.parent)
     (tmp_path / "结果" / "new").mkdir(parents=True)  # empty: it may be used
     document = evaluate(changed, output=tmp_path / "结果" / "new", imgsz=224)
