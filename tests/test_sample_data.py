@@ -30,6 +30,7 @@ def records(tmp_path_factory):
     return [json.loads(line) for line in (folder / "run" / "results.jsonl").read_text("utf-8").splitlines()]
 
 
+@pytest.mark.slow
 def test_the_bundled_model_says_what_is_expected(records):
     verdicts = {record["name"]: record["verdict"] for record in records if record["seconds"] is None}
     assert verdicts == {name: image["verdict"] for name, image in EXPECTED["pictures"].items()}
