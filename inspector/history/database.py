@@ -11,6 +11,7 @@ import logging
 import os
 import sqlite3
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -117,7 +118,7 @@ def connect(path: Path) -> sqlite3.Connection:
     try:
         with file_errors(path):
             connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # takes effect in a new file only
-            connection.execute(f"PRAGMA journal_mode = {journal_mode(path)}")
+            _set_journal_mode(connection, journal_mode(path))
             connection.execute("PRAGMA synchronous = FULL")  # a power cut loses no more than a kill does
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA cache_size = -32000")
@@ -127,6 +128,22 @@ def connect(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _set_journal_mode(connection: sqlite3.Connection, mode: str) -> None:
+    """Set the journal mode; wait for other programs that open a new history at the same time.
+
+    For this statement SQLite does not always use its busy timeout.
+    """
+    until = time.monotonic() + PATIENCE
+    while True:
+        try:
+            connection.execute(f"PRAGMA journal_mode = {mode}")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(0.01)
 
 
 def _migrate(connection: sqlite3.Connection, path: Path) -> None:

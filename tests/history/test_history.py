@@ -356,6 +356,20 @@ def test_a_reader_sees_what_is_written_while_a_writer_is_at_work(history):
     reader.close()
 
 
+def test_a_new_history_waits_while_another_program_opens_it(tmp_path):
+    file = tmp_path / "history.sqlite3"
+    other = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN EXCLUSIVE")
+    opening = sqlite3.connect(file, timeout=0, isolation_level=None)  # as SQLite does not wait in this statement
+    release = threading.Timer(0.2, other.execute, ("COMMIT",))
+    release.start()
+    database._set_journal_mode(opening, "WAL")
+    release.join()
+    assert opening.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    opening.close()
+    other.close()
+
+
 def test_two_writers_lose_nothing(home):
     failures = []
 
