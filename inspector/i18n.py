@@ -69,10 +69,10 @@ _UNITS = {"px2": "px²", "mm2": "mm²"}
 
 
 def language(setting: str = "auto") -> Language:
-    """The language to speak: what ``setting`` names, else ``BEARING_INSPECTOR_LANGUAGE``, else the system's.
+    """The language in use: that of ``setting``, else ``BEARING_INSPECTOR_LANGUAGE``, else the system's.
 
     Args:
-        setting: ``en``, ``zh`` (also such as ``zh-CN``) or ``auto``. Any other language is spoken in English.
+        setting: ``en``, ``zh`` (or a code like ``zh-CN``) or ``auto``. Any other language falls back to English.
     """
     for chosen in (setting, os.environ.get(LANGUAGE_VARIABLE, "")):
         if chosen and chosen.lower() != "auto":
@@ -88,7 +88,7 @@ def _system_language() -> Language:
     if sys.platform == "win32":
         import ctypes
 
-        primary = ctypes.windll.kernel32.GetUserDefaultUILanguage() & 0x3FF  # the rest tells the region
+        primary = ctypes.windll.kernel32.GetUserDefaultUILanguage() & 0x3FF  # the rest is the region
         return "zh" if primary == 0x04 else "en"  # LANG_CHINESE
     for variable in ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG"):
         if wanted := os.environ.get(variable):

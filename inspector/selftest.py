@@ -84,10 +84,10 @@ def main() -> int:
         for what, check in checks:
             began = time.perf_counter()
             try:
-                state, told = "ok", check()
+                state, detail = "ok", check()
             except Exception as error:  # noqa: BLE001 - whatever fails is what this command is there to tell
-                whole, state, told = False, "BAD", f"{type(error).__name__}: {error}"
-            sys.stdout.write(f"{state:3}  {what}: {told} ({time.perf_counter() - began:.1f} s)\n")
+                whole, state, detail = False, "BAD", f"{type(error).__name__}: {error}"
+            sys.stdout.write(f"{state:3}  {what}: {detail} ({time.perf_counter() - began:.1f} s)\n")
             sys.stdout.flush()
     sys.stdout.write("The program works.\n" if whole else "The program does not work; install it again.\n")
     return 0 if whole else 1

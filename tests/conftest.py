@@ -51,7 +51,7 @@ def pytest_xdist_auto_num_workers(config):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Mark what needs a screen (``ui``) and what computes with torch (``torch``); ``slow`` stands at the tests."""
+    """Mark tests that need a screen (``ui``) or compute with torch (``torch``); ``slow`` is marked at the tests."""
     for item in items:
         if "display" in item.fixturenames:
             item.add_marker("ui")
@@ -72,7 +72,7 @@ def pytest_unconfigure(config):
 def pytest_timeout_set_timer(item, settings):
     """The time limit of one test: the stacks go to the real stderr, for a worker's terminal is lost as it ends.
 
-    pytest-timeout's own timer writes them to the worker's terminal, which nobody sees: the worker just vanishes.
+    pytest-timeout's own timer writes them to the worker's terminal, which is not visible: the worker just vanishes.
     """
 
     def end() -> None:

@@ -46,12 +46,14 @@ def test_a_thread_that_is_left_behind_fails_its_test(run):
     assert "left threads behind" in done.stdout and "forgotten:" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_test_over_its_limit_ends_the_worker_with_its_stacks(run):
     done = run("hangs", "-n1", "--max-worker-restart=0", "--timeout=1", "--timeout-method=thread")
     assert done.returncode == 1 and "1 failed" in done.stdout
     assert "test_hangs ran longer than 1 s" in done.stderr and "in test_hangs" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_run_over_its_limit_ends_with_its_stacks(run):
     done = run("hangs", "-n1", "--max-worker-restart=0", BEARING_INSPECTOR_TEST_LIMIT="4")
     assert done.returncode == 1 and "Timeout" in done.stderr and "in test_hangs" in done.stderr

@@ -1,4 +1,4 @@
-"""The probes of doctor one by one, and the report that a person sends to whoever helps."""
+"""The probes of doctor one by one, and the report that a user sends to support."""
 
 import subprocess
 import sys

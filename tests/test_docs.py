@@ -17,7 +17,7 @@ FILES = ("numpy_stack.py", "bad_parts.py", "eca/__init__.py", "eca/layers.py", "
 
 
 def blocks() -> dict[str, str]:
-    """The code of the page, by the file name that stands before each block."""
+    """The code of the page, by the file name before each block."""
     found = {}
     for before, code in re.findall(r"^(.*?)```python\n(.*?)```", TEXT, re.DOTALL | re.MULTILINE):
         names = re.findall(r"`([\w/]+\.py)`", before)

@@ -98,7 +98,7 @@ def places(text: str) -> set[str]:
 
 
 def calls(name: str, folder: str) -> Iterator[tuple[str, ast.Call]]:
-    """Where and how ``name(...)`` or ``texts.name(...)`` is called."""
+    """Calls of ``name(...)`` or ``texts.name(...)``, with file and arguments."""
     for path in sorted((ROOT / folder).rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Call):
@@ -119,7 +119,7 @@ def literals(value: ast.expr) -> list[str] | None:
 
 
 def window_texts() -> Iterator[tuple[str, ast.Call]]:
-    """Where and how the window asks for a text with ``tr``."""
+    """Calls of ``tr`` in the window, with file and arguments."""
     return (found for found in calls("tr", "inspector/ui") if "kit/strings.py" not in found[0])
 
 
@@ -173,7 +173,7 @@ def test_every_translation_is_used(translated):
     keys, _ = said_by_the_window()
     fallback = "{label}: {code} {value} above {limit}"
     unused = translated - keys.keys() - said_by_the_command_line() - {*REASONS, fallback}
-    assert not unused, "\n".join(["Translated, yet nobody says it:", *sorted(unused)])
+    assert not unused, "\n".join(["Translated, but used nowhere:", *sorted(unused)])
 
 
 def test_every_translation_stands_once(files):
@@ -228,7 +228,7 @@ def test_every_text_in_the_source_has_chinese():
 
 
 def test_unknown_texts_come_back_in_english():
-    assert tr("Nobody translated {this}", "zh", this="so far") == "Nobody translated so far"
+    assert tr("Never translated {this}", "zh", this="so far") == "Never translated so far"
     assert tr("No values: {kept}", "zh") == "No values: {kept}"
 
 

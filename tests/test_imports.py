@@ -1,4 +1,4 @@
-"""Who may import whom: the arrows of docs/architecture.md, held by reading every import statement of the tree."""
+"""Allowed imports: the table of docs/architecture.md, checked against every import statement of the tree."""
 
 import ast
 import re

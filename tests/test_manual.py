@@ -34,7 +34,7 @@ def translations() -> dict[str, str]:
 
 
 def titles(language: str) -> set[str]:
-    """What the declared options and the plugins are called, also as menus call them."""
+    """Titles of the declared options and the plugins, also as in menus."""
     catalogue = registry.load()
     specs = [*catalogue.sources.values(), *catalogue.models.values(), *catalogue.exporters.values()]
     texts = [spec.title for spec in specs] + [option.title for option in settings.CORE]
@@ -76,9 +76,9 @@ def test_images_exist_are_small_and_described(language):
         file = FOLDER / block.mark
         assert file.stem.endswith(f".{language}") and len(block.text) > 8, block
         assert file.stat().st_size < PICTURE_BYTES, file
-        with Image.open(file) as picture:
-            assert picture.width <= 1366 and picture.height <= 768, file
-            assert len(picture.convert("L").getcolors() or ()) > 20, f"{file} is blank"
+        with Image.open(file) as image:
+            assert image.width <= 1366 and image.height <= 768, file
+            assert len(image.convert("L").getcolors() or ()) > 20, f"{file} is blank"
 
 
 def test_no_image_lies_there_unused():

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 SESSION = """
 import json, sys
 from pathlib import Path
@@ -45,17 +47,18 @@ def session(work: Path, **commands: list[str]) -> dict:
     return json.loads((work / "told.json").read_text())
 
 
+@pytest.mark.slow
 def test_nothing_reaches_for_a_network(tmp_path):
-    pictures, output = str(tmp_path / "set"), tmp_path / "out"
+    images, output = str(tmp_path / "set"), tmp_path / "out"
     told = session(
         tmp_path,
         plugins=["plugins", "list"],
-        synthesize=["synthesize", pictures, "--count", "3", "--size", "160"],
+        synthesize=["synthesize", images, "--count", "3", "--size", "160"],
         inspect=[
-            *("inspect", f"{pictures}/images/*/*.*", "--device", "cpu", "--output", str(output)),
+            *("inspect", f"{images}/images/*/*.*", "--device", "cpu", "--output", str(output)),
             *("--export", "images,video,coco,yolo,labelme,xlsx,jsonl,csv"),
         ],
-        torch=["inspect", f"{pictures}/images/*/*.*", "--runtime", "torch", "--output", str(tmp_path / "torch")],
+        torch=["inspect", f"{images}/images/*/*.*", "--runtime", "torch", "--output", str(tmp_path / "torch")],
         doctor=["doctor"],
         history=["history", "search"],
         cameras=["cameras"],
@@ -67,7 +70,7 @@ def test_nothing_reaches_for_a_network(tmp_path):
 
 
 def test_an_attempt_would_be_seen(tmp_path, home):
-    """A plugin that calls somebody is caught by the watch of this test."""
+    """A plugin that opens a connection is caught by the watch of this test."""
     plugins = home / "plugins"
     plugins.mkdir()
     manifest = 'PLUGIN = {"id": "caller", "version": "1", "api": 1, "kinds": ["source"], "description": "calls"}'

@@ -125,7 +125,7 @@ class Grouping:
         """The compiled pattern.
 
         Raises:
-            InputError: it is no pattern, or has no group that tells parts apart.
+            InputError: it is no pattern, or has no group that distinguishes parts.
         """
         text = self.pattern.replace("\\", "/") if "(?P<" not in self.pattern else self.pattern
         try:

@@ -51,7 +51,7 @@ class ComparedPart:
 
 @dataclass(frozen=True)
 class Quality:
-    """How the verdicts of parts agree with labels; a part is rejected if it is NG.
+    """Agreement of the verdicts of parts with labels; a part is rejected if it is NG.
 
     Attributes:
         false_alarms: good parts that are rejected (pseudo-errors).

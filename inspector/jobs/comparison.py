@@ -66,7 +66,7 @@ class Side:
 
 @dataclass(frozen=True)
 class Judged:
-    """What a side makes of one image; ``sweep`` are its verdicts by confidence threshold, as far as they are needed."""
+    """Result of one side for an image; ``sweep`` are its verdicts by confidence threshold, as far as needed."""
 
     inspection: Inspection
     sweep: tuple[Status, ...] = ()
@@ -290,7 +290,7 @@ class Comparison:
     # figures
 
     def quality(self, side: int) -> Quality | None:
-        """How the verdicts of A (0) or B (1) agree with the labels; None if no part has labels."""
+        """Agreement of the verdicts of A (0) or B (1) with the labels; None if no part has labels."""
         judged = [(part.defective, part.verdicts[side] == "NG") for part in self.parts if part.defective is not None]
         return Quality.of(judged) if judged else None
 

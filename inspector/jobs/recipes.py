@@ -28,7 +28,7 @@ _THUMBNAIL = 240  # pixels of its longer side
 
 @dataclass(frozen=True)
 class Lock:
-    """Who locked a recipe, and when (ISO 8601)."""
+    """The user who locked a recipe, and the time (ISO 8601)."""
 
     by: str
     at: str

@@ -40,11 +40,11 @@ def _check_tags(wheel: Path, name: str) -> None:
     of_name = name.removesuffix(".whl").split("-")[-3:]  # python, ABI and platform
     named = not name.endswith(".whl") or (of_name[1:] == ["none", "any"] and "py3" in of_name[0].split("."))
     if not fitting or not named or pure != ["true"]:
-        told = ", ".join(tags) if tags and not fitting else "-".join(of_name)
+        named_tags = ", ".join(tags) if tags and not fitting else "-".join(of_name)
         raise Refused(
             "{name} is a wheel for {platforms}; only pure Python wheels (py3-none-any) can be installed",
             name=name,
-            platforms=told,
+            platforms=named_tags,
         )
 
 

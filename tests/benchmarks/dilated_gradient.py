@@ -1,4 +1,4 @@
-"""How often the gradient of a convolution's weights, in bfloat16 on the CPU, depends on memory never written.
+"""Rate at which a convolution's weight gradient (bfloat16, CPU) depends on uninitialised memory.
 
 .venv/bin/python tests/benchmarks/dilated_gradient.py [--repeats 1000]
 

@@ -1,4 +1,4 @@
-"""What work costs as it grows: each kind at three sizes, with the exponent between them (1 is linear, 0 constant).
+"""Cost of growing work: each kind at three sizes, with the exponent between them (1 is linear, 0 constant).
 
     .venv/bin/python tests/benchmarks/growth.py [--only history,run] [--scale 0.1] [--plot docs/growth.png]
 
@@ -6,7 +6,7 @@
   video, xlsx, csv and jsonl and the history; what it takes more than a run of one image;
 * exporters: the workbook, the CSV files and results.jsonl alone, opened, written and closed;
 * history: filled from nothing, and in each size 1,000 more inspections, the newest page, a text that occurs nowhere and
-  a verdict that nobody got (both look at everything), counting;
+  a verdict that no inspection has (both look at everything), counting;
 * table: all keys of the window's table over that history, sorted by score too, and one screenful of rows.
 
 An exponent tells how core-seconds grow, which other work on the machine disturbs less than the wall clock: time of the
@@ -64,20 +64,20 @@ def runs(sizes: list[int], folder: Path) -> Iterator[Point]:
     alone: dict[str, Point] = {}
     for size in (1, 1, *sizes):  # the first of all fills the caches
         make_video(folder / "long.mp4", size)
-        pictures = folder / f"pictures-{size}"
-        pictures.mkdir(exist_ok=True)
+        images = folder / f"pictures-{size}"
+        images.mkdir(exist_ok=True)
         for number in range(size):
-            shutil.copy(samples[number % len(samples)], pictures / f"{number}.jpg")
+            shutil.copy(samples[number % len(samples)], images / f"{number}.jpg")
         for point in (
             inspected("frames of a video", size, "video_files", folder / "long.mp4", folder),
-            inspected("pictures of a folder", size, "image_files", pictures, folder),
+            inspected("images of a folder", size, "image_files", images, folder),
         ):
             if size == 1:
                 alone[point.kind] = point
             else:
                 rest = alone[point.kind]
                 yield Point(point.kind, size - 1, point.seconds - rest.seconds, point.work - rest.work)
-        shutil.rmtree(pictures)
+        shutil.rmtree(images)
 
 
 def inspected(kind: str, size: int, source: str, path: Path, folder: Path) -> Point:

@@ -1,4 +1,4 @@
-"""How fast the history is: python tests/benchmarks/history.py [10000 100000 1000000]
+"""Speed of the history: python tests/benchmarks/history.py [10000 100000 1000000]
 
 Fills histories with plausible inspections in a temporary folder, and prints insert rate, file size and the median
 milliseconds of each kind of search. "real" adds measure, encode and write masks as a run does; the bulk is filled with

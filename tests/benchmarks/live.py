@@ -1,4 +1,4 @@
-"""How old a camera's image is when its result is kept.
+"""Age of a camera's image when its result is saved.
 
     .venv/bin/python tests/benchmarks/live.py [--rate 30] [--seconds 20] [--size 1280x720] [--kinds f32,bf16,int8]
 
@@ -23,7 +23,7 @@ BITS, FIELD = 16, 16  # fields of 16x16 pixels, at the upper left
 
 
 def serve(folder: Path, rate: float, width: int, height: int) -> None:
-    """In a process of its own: tells its port, then when each image is sent, a line each in ``sent``."""
+    """In a process of its own: report the port, then the time of each image sent, one line each in ``sent``."""
     import cv2
     import numpy as np
 

@@ -1,4 +1,4 @@
-"""Memory of a long run, sampled while it goes on.
+"""Memory of a long run, sampled while it lasts.
 
     .venv/bin/python tests/benchmarks/memory.py [--frames 20000] [--imgsz 160] [--every 2] [--plot FILE.png]
 

@@ -1,4 +1,4 @@
-"""How long it takes to open a checkpoint: ``python tests/benchmarks/opening.py FILE… [--times N]``.
+"""Time to open a checkpoint: ``python tests/benchmarks/opening.py FILE… [--times N]``.
 
 Median and fastest of N times, seconds, after one that is not counted. It also runs beside an older commit's packages
 (``PYTHONPATH``), for the ratio.

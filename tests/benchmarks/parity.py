@@ -1,4 +1,4 @@
-"""How far our detections are from ultralytics' own: ``python tests/benchmarks/parity.py MODEL.pt [PICTURE…]``.
+"""Distance of the detections from ultralytics' own: ``python tests/benchmarks/parity.py MODEL.pt [IMAGE…]``.
 
 Without images: all 83 of the BSData validation split.
 """
@@ -29,7 +29,7 @@ class Difference:
 
 
 def reference(network, image, confidence, iou, imgsz, device="cpu"):
-    """What ``ultralytics.YOLO`` finds in one BGR image."""
+    """Detections of ``ultralytics.YOLO`` in one BGR image."""
     return network.predict(
         image, retina_masks=True, conf=confidence, iou=iou, imgsz=imgsz, device=device, verbose=False, save=False
     )[0]
@@ -60,7 +60,7 @@ def difference(detections, result) -> Difference:
     return found
 
 
-def main(weights: Path, pictures: list[Path]) -> int:
+def main(weights: Path, images: list[Path]) -> int:
     from inspector.api import prepare_torch, read_image
 
     prepare_torch()
@@ -72,7 +72,7 @@ def main(weights: Path, pictures: list[Path]) -> int:
     failures = 0
     for confidence, iou in THRESHOLDS:
         found, ours, theirs = [], 0.0, 0.0
-        for path in pictures:
+        for path in images:
             image = read_image(path)[0]
             start = time.perf_counter()
             detections = model.predict([image], confidence, iou)[0]
@@ -84,7 +84,7 @@ def main(weights: Path, pictures: list[Path]) -> int:
                 print(f"{path.name}: {found[-1]}")
                 failures += 1
         print(
-            f"conf {confidence} iou {iou}: {len(found)} pictures, {sum(f.theirs for f in found)} detections, "
+            f"conf {confidence} iou {iou}: {len(found)} images, {sum(f.theirs for f in found)} detections, "
             f"{sum(f.matched for f in found)} matched; box {max(f.box for f in found):.2g} px, "
             f"score {max(f.score for f in found):.2g}, mask IoU {min(f.mask for f in found):.6f}; "
             f"ms a picture: ours {ours / len(found) * 1e3:.0f}, ultralytics {theirs / len(found) * 1e3:.0f}"

@@ -1,4 +1,4 @@
-"""How fast runs are judged again: python tests/benchmarks/rejudging.py [parts]
+"""Speed of re-judging runs: python tests/benchmarks/rejudging.py [parts]
 
 Fills a history in a temporary folder with one run of 100,000 parts of one image each, with 3 defects in every image,
 and judges it again by rules in millimetres by class, by region and for all classes. Also prints the microseconds that

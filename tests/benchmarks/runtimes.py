@@ -120,12 +120,12 @@ def measure_accuracy(data: Path) -> None:
     weights = checkpoint("bundled", Path())
     models = {(kind, size): opened(weights, kind, size) for kind in KINDS | INT8 for size in (416, 640)}
     names = next(iter(models.values())).info.names
-    pictures, _ = labelled(weights, names, read_yolo_dataset(data), "val")
+    images, _ = labelled(weights, names, read_yolo_dataset(data), "val")
 
     def finder(model):
         return lambda image: model.predict([image], accuracy.CONFIDENCE, accuracy.IOU)[0]
 
-    figures = accuracy.measure({key: finder(model) for key, model in models.items()}, pictures, len(names))
+    figures = accuracy.measure({key: finder(model) for key, model in models.items()}, images, len(names))
     print("| runtime | input | mask mAP50-95 | mask mAP50 | box mAP50-95 | box mAP50 |\n" + "|---" * 6 + "|")
     for (kind, size), told in figures.items():
         cells = [f"{told[what][key]:.4f}" for what in ("mask", "box") for key in ("mAP50-95", "mAP50")]

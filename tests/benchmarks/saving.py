@@ -1,10 +1,10 @@
-"""What keeping a result costs beside finding it: core-milliseconds an image of every exporter and of the history.
+"""Cost of saving a result compared with inference: core-milliseconds an image of every exporter and of the history.
 
     .venv/bin/python tests/benchmarks/saving.py [--images 200] [--repeats 3] [--defects 0 3 20]
     .venv/bin/python tests/benchmarks/saving.py --growth 1000 10000 50000        the workbook as it grows
 
 Each is opened, given so many images and closed, and measured with all threads that it starts; the median of the
-repeats counts. Beside it stands its share of the inference of the bundled model on the same image (OpenVINO f32,
+repeats counts. Next to it is its share of the inference of the bundled model on the same image (OpenVINO f32,
 imgsz 640, hence 384x640 for 1280x720, pre- and post-processing included), measured in turn with it. Frames of a video
 are 1280x720, still images 1130x460, the size of BSData's photographs; the defects are blobs of 20 to 120 px.
 """

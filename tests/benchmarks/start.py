@@ -1,4 +1,4 @@
-"""How soon after its start the program answers: the window, the first verdict, the command line.
+"""Time from start to first response: the window, the first verdict, the command line.
 
     .venv/bin/python tests/benchmarks/start.py [--repeats 7] [--imports inspect]
 
@@ -22,7 +22,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 PICTURE = str(ROOT / "sample_data" / "defect-07.jpg")
 PROGRAM = [sys.executable, "-m", "inspector"]
-# The window, told to say when it is drawn and when a verdict stands in it; then it ends.
+# The window reports when it is drawn and when it shows a verdict; then it ends.
 WINDOW = """
 import os, sys, time
 from inspector.ui import app

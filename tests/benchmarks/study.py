@@ -58,7 +58,7 @@ def latencies(weights: dict[str, Path], imgsz: int, layers, repeats: int = 20) -
     from inspector_plugins.yolo11.checkpoint import checkpoint
     from inspector_plugins.yolo11.export.export import export
 
-    picture = torch.rand(1, 3, imgsz, imgsz)
+    image = torch.rand(1, 3, imgsz, imgsz)
     calls = {}
     with tempfile.TemporaryDirectory() as folder:
         for name, file in weights.items():
@@ -68,9 +68,9 @@ def latencies(weights: dict[str, Path], imgsz: int, layers, repeats: int = 20) -
             compiled = openvino.Core().compile_model(
                 next(written.glob("*.xml")), "CPU", {"INFERENCE_PRECISION_HINT": "f32"}
             )
-            calls[name, "eager"] = lambda eager=eager: eager(picture)
-            calls[name, "merged"] = lambda merged=merged: merged(picture)
-            calls[name, "OpenVINO"] = lambda compiled=compiled: compiled([picture.numpy()])
+            calls[name, "eager"] = lambda eager=eager: eager(image)
+            calls[name, "merged"] = lambda merged=merged: merged(image)
+            calls[name, "OpenVINO"] = lambda compiled=compiled: compiled([image.numpy()])
     times = {key: [] for key in calls}
     with torch.no_grad():
         for call in calls.values():

@@ -1,4 +1,4 @@
-"""How inference bears other work on the same cores, by how long torch's idle threads spin before they sleep.
+"""Inference next to other work on the same cores, by the spin time of torch's idle threads.
 
     .venv/bin/python tests/benchmarks/threads.py
 
@@ -21,14 +21,14 @@ def measure() -> None:
     from inspector_plugins.yolo11.inference.torch_runner import TorchModel
 
     model = TorchModel(assets() / "models" / "bearing-yolo11n-seg.pt", "cpu", imgsz=640)
-    picture = np.random.default_rng(0).integers(0, 255, (480, 640, 3), np.uint8)
+    image = np.random.default_rng(0).integers(0, 255, (480, 640, 3), np.uint8)
     for _ in range(5):
-        model.predict([picture], 0.25, 0.45)
+        model.predict([image], 0.25, 0.45)
     took = []
     end = time.monotonic() + SECONDS
     while time.monotonic() < end:
         began = time.perf_counter()
-        model.predict([picture], 0.25, 0.45)
+        model.predict([image], 0.25, 0.45)
         took.append((time.perf_counter() - began) * 1000)
     print(f"median {statistics.median(took):6.0f} ms, 95 % {sorted(took)[int(len(took) * 0.95)]:6.0f} ms", flush=True)
 

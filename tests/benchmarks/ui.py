@@ -1,4 +1,4 @@
-"""How quickly the window answers while a 1080p source of 30 fps, or of files, runs with inference on.
+"""Response time of the window while a 1080p source of 30 fps, or of files, runs with inference on.
 
 A beat is asked for every 10 ms on the Tk thread; how long after the beat before it comes is what a person's click would
 have waited, 10 ms included. Run it on a quiet machine, below Xvfb where there is no screen:

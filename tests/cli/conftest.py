@@ -1,4 +1,4 @@
-"""A person at the terminal: some images, a model that needs no torch, and the program."""
+"""Fixtures of the command line: some images, a model that needs no torch, and the program."""
 
 import signal
 import subprocess
@@ -27,10 +27,10 @@ def pictures(tmp_path):
     folder = tmp_path / "轴承 图 😀"
     folder.mkdir()
     for number in range(5):
-        picture = np.full((60, 80, 3), 200, np.uint8)
+        image = np.full((60, 80, 3), 200, np.uint8)
         if number % 2:
-            picture[20:30, 20:30] = 10
-        write_image(folder / f"零件 {number}.png", picture)
+            image[20:30, 20:30] = 10
+        write_image(folder / f"零件 {number}.png", image)
     return folder
 
 

@@ -99,6 +99,7 @@ def test_devices_are_those_that_the_model_lists(program, home, pace, pictures):
         assert told["machine"]["devices"] == {"cuda:0": "Pretended"}
 
 
+@pytest.mark.slow
 def test_a_model_without_options(program, spots, pictures):
     code, out, _ = program("benchmark", "--model", "spots", "--pictures", pictures, "--seconds", "0.1", "--json")
     told = json.loads(out)
@@ -133,6 +134,7 @@ def test_imgsz_means_nothing_to_some_models(program, spots, pictures):
     assert code == 2 and "the model spots has no option --imgsz; leave it out" in err
 
 
+@pytest.mark.slow
 def test_where_nothing_is_possible(program, home, pace, pictures):
     file = home / "plugins" / "pace.py"
     file.write_text(file.read_text("utf-8").replace('precision == "int4"', "precision"), "utf-8")
@@ -153,6 +155,7 @@ def test_a_setting_that_crashes_is_a_row(program, home, pace, pictures):
     assert code == 0 and told["fastest"] == 1 and "ended without a result" in told["settings"][2]["refused"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="no console to press Ctrl-C in")
 def test_ctrl_c_tells_what_was_measured(start, pace, pictures):
     running = start("benchmark", "--model", "pace", "--pictures", pictures, "--seconds", "6", "--json")

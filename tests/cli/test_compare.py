@@ -42,6 +42,7 @@ def folder(home, tmp_path, monkeypatch):
     return here
 
 
+@pytest.mark.slow
 def test_the_commands_of_the_docs(program, folder):
     commands = re.findall(r"```sh\n(.*?)```", (ROOT / "docs" / "compare.md").read_text("utf-8"), re.DOTALL)[0]
     for command in commands.splitlines():
@@ -83,6 +84,7 @@ def test_rule_files_need_one_inference(program, folder):
     }
 
 
+@pytest.mark.slow
 def test_labels_give_quality_and_the_best_threshold(program, folder):
     code, out, error = program(
         "compare", "strict.json", "loose.json", "--data", "labels/data.yaml", "--output", "out", "--json"
@@ -111,6 +113,7 @@ def test_labels_give_quality_and_the_best_threshold(program, folder):
     assert costs[best["confidence"]] == min(costs.values())
 
 
+@pytest.mark.slow
 def test_recipes_and_models_with_other_thresholds(program, folder):
     assert (
         program("inspect", "sample_data/good-04.jpg", "--conf", "0.95", "--output", "run", "--export", "none")[0] == 0
@@ -138,6 +141,7 @@ def test_an_unreadable_image_is_one_part_failed(program, folder):
     assert said["counts"]["unreadable"] == 1 and [part["id"] for part in said["parts"]] == ["good-01.jpg"]
 
 
+@pytest.mark.slow
 def test_parts_of_several_images_are_compared_as_parts(program, folder):
     code, _, error = program("inspect", "sample_data/*.jpg", "--parts", "2", "--output", "run", "--export", "none")
     assert code == 0, error

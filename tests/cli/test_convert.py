@@ -13,10 +13,10 @@ def labels(pictures):
         shapes += [{"label": "斑", "points": [[1, 1], [5, 5]], "shape_type": "line"}] * (number == 3)
         content = {"shapes": shapes, "imagePath": f"零件 {number}.png", "imageData": None}
         (pictures / f"零件 {number}.json").write_text(json.dumps(content, ensure_ascii=False), "utf-8")
-        picture = read_image(pictures / f"零件 {number}.png")[0]
-        picture[0, number] = 0  # so that no two are the same
+        image = read_image(pictures / f"零件 {number}.png")[0]
+        image[0, number] = 0  # so that no two are the same
         (pictures / f"零件 {number}.png").unlink()
-        write_image(pictures / f"零件 {number}.png", picture)
+        write_image(pictures / f"零件 {number}.png", image)
     return pictures
 
 

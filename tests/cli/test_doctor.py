@@ -1,4 +1,4 @@
-"""Doctor tells the truth, of a machine with a working model and of one with broken parts."""
+"""Reports of doctor, on a machine with a working model and on one with broken parts."""
 
 import json
 from importlib import metadata
@@ -21,6 +21,7 @@ def findings(program):
     return look
 
 
+@pytest.mark.slow
 def test_each_thing_is_looked_at(findings, home, monkeypatch):
     monkeypatch.delenv("DISPLAY", raising=False)
     _, found = findings()
@@ -33,6 +34,7 @@ def test_each_thing_is_looked_at(findings, home, monkeypatch):
     assert (found["CUDA"]["state"] == "good") == torch.cuda.is_available()
 
 
+@pytest.mark.slow
 def test_a_broken_plugin_and_a_damaged_history_are_bad(findings, home):
     (home / "plugins").mkdir()
     (home / "plugins" / "broken.py").write_text("PLUGIN = 5\n")
@@ -43,6 +45,7 @@ def test_a_broken_plugin_and_a_damaged_history_are_bad(findings, home):
     assert found["history"]["state"] == "bad" and "is damaged" in found["history"]["detail"]
 
 
+@pytest.mark.slow
 def test_a_table_for_people(program):
     code, out, _ = program("doctor")
     lines = out.splitlines()

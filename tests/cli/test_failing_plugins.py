@@ -7,6 +7,7 @@ from failing import failing
 
 RAISED = ("Exception", "BaseException")
 HOWS = (*RAISED, "None", "number", "object")
+CASES = (HOWS[0], *(pytest.param(how, marks=pytest.mark.slow) for how in HOWS[1:]))
 INSPECT = ["inspect", "--source", "faulty_source", "--model", "faulty", "--export", "faulty_exporter,jsonl", "--json"]
 OTHERS = {
     "source devices": [["cameras"]],
@@ -51,7 +52,7 @@ def whole(outcome, words) -> int:
     return code
 
 
-@pytest.mark.parametrize("how", HOWS)
+@pytest.mark.parametrize("how", CASES)
 @pytest.mark.parametrize(
     "spot", ["inspector_sources", "inspector_models", "inspector_exporters", "inspector_layers", "claim"]
 )
@@ -66,7 +67,7 @@ def test_what_is_only_installed_disturbs_nobody(faulty, spots, pictures, program
     assert code == 0 and "faulty" in out and "Traceback" not in err
 
 
-@pytest.mark.parametrize("how", HOWS)
+@pytest.mark.parametrize("how", CASES)
 @pytest.mark.parametrize("spot", IN_A_RUN)
 def test_a_run_with_a_part_that_fails_is_never_done(faulty, program, tmp_path, spot, how):
     faulty(spot, how)
@@ -81,6 +82,7 @@ def test_a_run_with_a_part_that_fails_is_never_done(faulty, program, tmp_path, s
         assert record["state"] != "running"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spot", OTHERS)
 def test_commands_beside_a_run_say_what_failed(faulty, program, tmp_path, monkeypatch, spot):
     monkeypatch.chdir(tmp_path)

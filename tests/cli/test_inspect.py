@@ -160,7 +160,7 @@ def test_broken_rules_are_refused(program, pictures, tmp_path, home, text, compl
         (["PICTURES", "--spots.darkness", "999"], "--spots.darkness: '999' is outside"),
         (["PICTURES", "--export", "csv", "--xlsx.thumbnails"], "--xlsx.thumbnails changes nothing"),
         (["PICTURES", "--output", "file/out"], "results folder .* cannot be created"),
-        (["PICTURES", "--recipe", "nix.json"], "recipe nix.json does not exist"),
+        (["PICTURES", "--recipe", "nix.json"], "The recipe 'nix.json' does not exist; give a file"),
         (["PICTURES", "camera:0"], "camera cannot be combined"),
     ],
 )
@@ -291,6 +291,7 @@ def test_a_path_option_of_a_plugin_can_be_kept(program, pictures, home, tmp_path
     assert (tmp_path / "note.txt").read_text() == "done"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_run_with_everything_saved(start, pictures, tmp_path, number):
@@ -336,6 +337,7 @@ def test_a_full_disk_behind_the_files_is_told(pictures, tmp_path):
     assert done.returncode == 1 and "make room" in done.stderr and "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_two_runs_at_once_disturb_each_other_in_nothing(start, pictures, home):
     both = [start("inspect", pictures, *SPOTS, "--export", "jsonl", "--quiet") for _ in range(2)]
     outs = [process.communicate(timeout=60)[0] for process in both]
@@ -344,6 +346,7 @@ def test_two_runs_at_once_disturb_each_other_in_nothing(start, pictures, home):
     assert folders == {str(folder) for folder in (home / "results").iterdir()} and len(folders) == 2
 
 
+@pytest.mark.slow
 def test_after_a_kill_the_next_run_works_and_the_history_tells(start, program, pictures):
     process = start(
         *("inspect", "--source", "hot_folder", "-o", f"folder={pictures}", "-o", "existing=yes", "-o", "settle=0.1"),
@@ -463,5 +466,5 @@ def test_results_tell_file_image_and_remarks(program, pictures, tmp_path):
     ]
     assert [line["notes"] for line in lines] == [[], ["rotated by its EXIF orientation (6)"]]
     table = (tmp_path / "out/inspections.csv").read_text("utf-8-sig").splitlines()
-    assert table[0].endswith("Path,Annotated picture,Remarks,Part,View,Serial number,Lot,Operator,Station")
-    assert table[2].endswith("images/a.jpg,rotated by its EXIF orientation (6),2,a.jpg,,,,")
+    assert table[0].endswith("Path,Annotated picture,Remarks,Part,View,Serial number,Lot,Operator,Station,Recipe")
+    assert table[2].endswith("images/a.jpg,rotated by its EXIF orientation (6),2,a.jpg,,,,,")

@@ -44,6 +44,7 @@ def listed(command) -> dict[str, dict]:
     return {row["id"]: row for row in json.loads(out)["plugins"]}
 
 
+@pytest.mark.slow
 def test_the_life_of_a_plugin(command, mine):
     code, out, err = command("install", mine)
     assert code == 0 and "Installed mine 1.2: " in out and "SHA-256 " in out and "full permissions" in err

@@ -24,6 +24,7 @@ def recipe(program, spots, pictures, tmp_path):
     return "6205"
 
 
+@pytest.mark.slow
 def test_the_walk_of_the_docs(program, home, tmp_path, monkeypatch):
     folder = tmp_path / "station"
     shutil.copytree(ROOT / "sample_data", folder / "sample_data", ignore=shutil.ignore_patterns("*.mp4", "make.py"))

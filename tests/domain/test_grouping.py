@@ -1,4 +1,4 @@
-"""How images group into parts."""
+"""Grouping of images into parts."""
 
 import json
 

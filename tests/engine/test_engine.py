@@ -73,7 +73,7 @@ class Odd:
 
 
 class Names:
-    """Writes the names it is given; fails where it is told to."""
+    """Write the names of the images; fail at the chosen place."""
 
     def __init__(self, folder: Path, run, fails_at: int = -1):
         self._path, self._names, self._fails_at = folder / "names.txt", [], fails_at
@@ -595,7 +595,7 @@ def test_without_an_output_folder_only_the_history_is_kept(tmp_path):
 
 
 class Panic(BaseException):
-    """What libraries written in Rust raise: no Exception."""
+    """Panics of libraries written in Rust are no Exception."""
 
 
 BASE = [Panic("panicked"), asyncio.CancelledError(), GeneratorExit(), KeyboardInterrupt(), SystemExit(0)]
@@ -653,6 +653,7 @@ def test_a_history_that_panics_ends_the_run_as_failed_in_run_json_too(tmp_path):
     assert (tmp_path / "out" / "names.txt").read_text().split() == ["0.png", "1.png"]
 
 
+@pytest.mark.slow
 def test_a_history_that_is_held_is_waited_for_and_that_is_told_at_once(tmp_path, home):
     held = sqlite3.connect(home / "history.sqlite3", isolation_level=None, check_same_thread=False)
     what = job(Choice("files", {"count": 200}), wait=0.01)

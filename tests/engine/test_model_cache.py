@@ -92,12 +92,12 @@ def weights(tmp_path) -> Path:
     return tmp_path / "a.pt"
 
 
-def picture(value: int) -> np.ndarray:
+def image(value: int) -> np.ndarray:
     return np.full((4, 4, 3), value, np.uint8)
 
 
 def answer(model, value: int) -> int:
-    return round(model.predict([picture(value)], 0.25, 0.45)[0][0].score * 255)
+    return round(model.predict([image(value)], 0.25, 0.45)[0][0].score * 255)
 
 
 def test_the_same_model_stays_open_for_the_next(cache, weights):
@@ -242,7 +242,7 @@ def test_a_run_acquires_the_model(cache, weights, tmp_path):
         total = 2
 
         def __iter__(self):
-            return (Frame(picture(i), i, str(i)) for i in range(2))
+            return (Frame(image(i), i, str(i)) for i in range(2))
 
         def close(self):
             pass
@@ -259,6 +259,7 @@ def test_a_run_acquires_the_model(cache, weights, tmp_path):
     assert len(Opened.every) == 1 and not Opened.every[0].closed
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="a thread's priority is read as Linux gives it")
 def test_the_model_gives_way_to_the_window():
     cache = ModelCache()

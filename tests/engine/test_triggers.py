@@ -52,7 +52,7 @@ def scene(position: float | None, noise: int = 2) -> np.ndarray:
 
 
 def conveyor():
-    """Parts at 10 images a second: each comes in, stands for a second and leaves; (seconds, image)."""
+    """Parts at 10 images a second: each comes in, rests for a second and leaves; (seconds, image)."""
     time = 0.0
     for _ in range(3):
         for position in (None, None, 0.0, 0.2, 0.4, *[0.5] * 10, 0.7, 0.9, None, None):

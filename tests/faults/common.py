@@ -1,4 +1,4 @@
-"""What the kinds of faults have in common: how they count, how they start the program, and when a folder is whole."""
+"""Shared code of the fault tests: counting, starting the program, checking that a folder is complete."""
 
 from __future__ import annotations
 

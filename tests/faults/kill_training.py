@@ -28,7 +28,7 @@ def figures(output: Path) -> list[list[str]]:
 
 
 def check(output: Path, said: int) -> int:
-    """Returns the epochs that are on the disk; raises where a file is broken or an epoch that was told is lost."""
+    """Return the epochs on the disk; raise if a file is broken or a reported epoch is lost."""
     from inspector_plugins.yolo11.checkpoint import checkpoint
     from inspector_plugins.yolo11.training.trainer import read_state
 
@@ -45,7 +45,7 @@ def check(output: Path, said: int) -> int:
 
 
 def kill_once(output: Path, words: list[str], dice: random.Random) -> int:
-    """Starts or goes on, kills after a while; returns the last epoch that was told, of this life or an earlier one."""
+    """Start or resume, kill after a while; return the last reported epoch, of this life or an earlier one."""
     process = train(output, *words)
     assert process.stderr is not None
     said, awaited = 0, dice.choice(("Going on", "epoch "))
@@ -71,7 +71,7 @@ def kill_once(output: Path, words: list[str], dice: random.Random) -> int:
 
 def training(kind: Kind) -> None:
     """A training is killed, half of the time while it writes, and resumed: no epoch is lost, and all figures are those
-    of a training that nobody killed.
+    of an undisturbed training.
     """
     from inspector.datasets.synthetic import synthesize
 
@@ -95,6 +95,6 @@ def training(kind: Kind) -> None:
     if not finished:
         words = ["--resume"] if (output / "train.json").exists() else begin
         kind.demand(train(output, *words).wait() == 0, "the training could not be resumed")
-    kind.demand(train(whole, *begin).wait() == 0, "the training that nobody kills failed")
-    kind.demand(figures(output) == figures(whole), "the figures differ from those of a training that nobody killed")
+    kind.demand(train(whole, *begin).wait() == 0, "the undisturbed training failed")
+    kind.demand(figures(output) == figures(whole), "the figures differ from those of an undisturbed training")
     kind.demand(not list(output.rglob(".tmp-*")), "half-written files were left behind")

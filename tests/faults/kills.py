@@ -28,7 +28,7 @@ while True:
 
 
 def inspections(kind: Kind) -> None:
-    """``inspect`` is killed, then resumed until its end: its files are those of a run that nobody killed."""
+    """``inspect`` is killed, then resumed until its end: its files are those of an undisturbed run."""
     home, images = new_home(kind.folder), draw(kind.folder / "图 images", COUNT)
     words = ["inspect", str(images), "--model", "spots", "--quiet", "--export", EXPORTS, "--output"]
     began = time.monotonic()

@@ -79,7 +79,7 @@ def _image(suffix: str, dice: random.Random) -> bytes:
 
 
 def images(kind: Kind) -> None:
-    """A folder of mutated images is inspected: each is inspected or told of, none twice."""
+    """A folder of mutated images is inspected: each is inspected or reported, none twice."""
     home = new_home(kind.folder)
     tries = kind.tries
     kind.tries = -(-tries // BATCH)

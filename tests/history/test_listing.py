@@ -41,8 +41,8 @@ def defect(label: str, score: float, side: int | None) -> Detection:
 def inspection(number: int, name: str, found=(), ms: float = 10.0, minute: int | None = None, **frame) -> Inspection:
     when = datetime(2026, 11, 22, 8, tzinfo=UTC) + timedelta(minutes=number if minute is None else minute)
     frame = {"path": f"/data/{name}"} | frame
-    picture = Frame(IMAGE, frame.pop("index", 0), name, **frame)
-    return Inspection(picture, tuple(found), judge(found), MODEL, Timings(1, 2, ms), number, time=when.isoformat())
+    image = Frame(IMAGE, frame.pop("index", 0), name, **frame)
+    return Inspection(image, tuple(found), judge(found), MODEL, Timings(1, 2, ms), number, time=when.isoformat())
 
 
 @pytest.fixture
@@ -223,6 +223,7 @@ def many(history):
     return history
 
 
+@pytest.mark.slow
 def test_many_rows(many):
     with Listing() as listing:
         keys = listing.keys(Query(), Sort("area", True))
@@ -238,6 +239,7 @@ def test_many_rows(many):
         assert np.median(times) < 0.02
 
 
+@pytest.mark.slow
 def test_cancelled_from_another_thread(many):
     stop, asked, outcome = threading.Event(), threading.Event(), []
 

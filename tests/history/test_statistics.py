@@ -1,4 +1,4 @@
-"""What the history adds up to, against sums made by hand; and calendars with changing clocks."""
+"""Statistics of the history against sums made by hand, and calendars with changing clocks."""
 
 import os
 import threading
@@ -228,6 +228,7 @@ def test_weeks_begin_on_monday_by_the_clock_on_the_wall(zone, history, name):
     assert [b.tally.ng for b in found.buckets] == [2, 1, *[0] * 26, 1]
 
 
+@pytest.mark.slow
 def test_a_writer_at_work_and_cancelling(history):
     run = history.begin(JOB, MODEL, "t", None, STARTED)
     for number in range(10_000):

@@ -503,6 +503,7 @@ def png_of_zeros(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
 
 
+@pytest.mark.slow
 def test_a_hundred_megapixels(tmp_path):
     image, notes = read(tmp_path, "a.png", png_of_zeros(12_000, 9_000))
     assert image.shape == (9_000, 12_000, 3)

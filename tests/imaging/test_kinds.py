@@ -450,6 +450,7 @@ def test_a_compression_of_os_2_is_unsupported(refused):
 # Newer formats
 
 
+@pytest.mark.slow
 def test_formats_of_phones_and_of_the_web(shows, refused):
     for name, data, expected, tolerance in (
         ("a.gif", pil(GREY, "GIF"), GREY, 0),
@@ -471,6 +472,7 @@ def test_lost_blocks_of_coded_data_are_refused(refused):
         refused(data[:middle] + bytes(512) + data[middle + 512 :], DAMAGED, name)
 
 
+@pytest.mark.slow
 def test_heic(shows, refused):
     heif = pytest.importorskip("pillow_heif")
     buffer = io.BytesIO()

@@ -62,7 +62,7 @@ class Runs:
         predict = model.predict
 
         def in_step(images, confidence, iou):
-            """Not before all earlier results were told: so a run ends where a test stops it."""
+            """Wait until all earlier results are reported, so that a run ends where a test stops it."""
             end = time.monotonic() + 30
             while len(self._told) < self._given and time.monotonic() < end:
                 time.sleep(0.001)
@@ -107,7 +107,7 @@ def runs(catalogue, pictures) -> Runs:
 
 
 def content(folder: Path) -> dict[str, object]:
-    """What the files say but for times: of each file its bytes, its JSON, or its rows."""
+    """Contents of the files except times: the bytes, JSON or rows of each."""
     found: dict[str, object] = {}
     for file in sorted(folder.rglob("*")):
         name = file.relative_to(folder).as_posix()

@@ -82,6 +82,7 @@ def test_charuco_board_even_partly_hidden(hidden):
     assert found.relative_uncertainty < 0.02 and found.method == "charuco"
 
 
+@pytest.mark.slow
 def test_tilt_and_distortion_widen_the_uncertainty():
     image = board()
     corners = np.float32([(0, 0), (1000, 0), (1000, 800), (0, 800)])

@@ -1,4 +1,4 @@
-"""What is kept and what is left out of the packaged program."""
+"""Contents of the packaged program, and what is left out."""
 
 import sys
 
@@ -118,7 +118,7 @@ def test_constraints_name_what_builds_the_program():
 
 
 def test_the_codecs_that_images_need_go_in():
-    """What tifffile and inspector.imaging ask imagecodecs for, by the modules that hold it."""
+    """The imagecodecs modules that tifffile and inspector.imaging use."""
     import imagecodecs
 
     wanted = (

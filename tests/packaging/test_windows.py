@@ -77,7 +77,7 @@ def test_the_shim_has_every_function_in_three_precisions(scripts):
 
 
 def names_used(source: str) -> set[tuple[str, str]]:
-    """What a script takes out of modules of the program: module and name, in imports and behind a module's name."""
+    """The names that a script uses from modules of the program, imported or as attributes: (module, name)."""
     tree = ast.parse(source)
     imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module]
     ours = [node for node in imports if node.module.startswith("inspector")]
@@ -114,6 +114,7 @@ def test_a_step_is_done_once_for_what_it_is_made_of(scripts, tmp_path, monkeypat
     assert done == ["one", "two"] and capsys.readouterr().out.count("set up: libraries") == 2
 
 
+@pytest.mark.slow
 def test_an_interrupted_suite_is_continued(scripts, tmp_path, monkeypatch):
     suite, place = scripts["suite"], scripts["place"]
     source, file = tmp_path / "source", tmp_path / "source" / "tests" / "test_a.py"

@@ -135,7 +135,7 @@ def send():
 
 
 def images_of(address: str, count: int = 10_000, **options) -> list[np.ndarray]:
-    """What the address sends until its end, at most ``count``."""
+    """The images that the address sends until its end, at most ``count``."""
     limits = {"open_timeout": 10.0, "read_timeout": 3.0, "threads": 1}
     stream = Stream(address, "a camera", **limits | options)
     try:
@@ -309,6 +309,7 @@ def test_a_stream_whose_video_stops_ends_although_its_sound_goes_on(serve):
     stream.release()
 
 
+@pytest.mark.slow
 def test_damage_that_lasts_is_reported(serve):
     data = encode("mpeg2video", moving(400), "matroska", halved(range(GROUP, 400)))
 

@@ -34,7 +34,7 @@ def brightness(item: Frame) -> int:
 
 
 def watch(source, seconds, until=None, done=True):
-    """What comes within ``seconds``, or until there are ``until`` items; ``done`` acknowledges each at once.
+    """The items that arrive within ``seconds``, or the first ``until``; ``done`` acknowledges each at once.
 
     What is only on its way is left out.
     """

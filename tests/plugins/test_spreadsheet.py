@@ -333,10 +333,10 @@ def test_thumbnails(tmp_path):
     sheet = openpyxl.load_workbook(path)["Inspections"]
     assert [cell.value for cell in sheet[1]][:3] == ["Number", "Image", "Time"]
     assert [(image.anchor._from.col, image.anchor._from.row) for image in sheet._images] == [(1, 1), (1, 2), (1, 3)]
-    pictures = [Image.open(io.BytesIO(image._data())).convert("RGB") for image in sheet._images]
-    assert all(picture.size == (160, 60) for picture in pictures)
+    images = [Image.open(io.BytesIO(image._data())).convert("RGB") for image in sheet._images]
+    assert all(picture.size == (160, 60) for picture in images)
     assert all(sheet.row_dimensions[row].height == 60 * 0.75 + 3 for row in (2, 3, 4))
-    marked, clean = (np.asarray(picture).astype(int) for picture in pictures[:2])
+    marked, clean = (np.asarray(picture).astype(int) for picture in images[:2])
     changed = np.abs(marked - clean).sum(2) > 60
     assert changed[8:20, 40:56].mean() > 0.9 and not changed[30:].any() and not changed[:, :30].any()
     words = "Only the first 3 inspections have a thumbnail (option thumbnail_limit)"

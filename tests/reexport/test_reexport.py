@@ -1,4 +1,4 @@
-"""What was inspected once is exported again: by the same exporters, with the same figures."""
+"""Export of earlier inspections: same exporters, same figures."""
 
 import csv
 import json
@@ -227,7 +227,7 @@ def test_a_blank_frame_takes_no_memory():
 
 
 class Recorder:
-    """An exporter that writes what it gets to a text; fails at the number that it is told."""
+    """An exporter that writes its input to a text file; fails at the given number."""
 
     def __init__(self, folder, run, fail_at=0):
         self.file, self.run, self.fail_at, self.lines = folder / "seen.txt", run, fail_at, []

@@ -1,4 +1,4 @@
-"""What an export covers, in words and for programs."""
+"""Scope of an export, in words and for programs."""
 
 import json
 from datetime import datetime, timedelta

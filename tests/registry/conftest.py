@@ -25,7 +25,7 @@ def inspector_sources():
 
 @pytest.fixture(autouse=True)
 def clean_modules():
-    """What a test imports is forgotten after it."""
+    """Forget the modules that a test imports."""
     modules, search = dict(sys.modules), list(sys.path)
     yield
     for name in set(sys.modules) - set(modules):

@@ -111,6 +111,7 @@ def test_nothing_of_it_is_run(tmp_path, plugin):
     assert not (tmp_path / "ran").exists()
 
 
+@pytest.mark.slow
 def test_a_newer_version_replaces_the_older_and_is_used_at_once(tmp_path, good, home):
     file = tmp_path / "p.py"
     file.write_text(good("p", spec="old"))
@@ -224,6 +225,7 @@ def test_removes_drop_ins_only(tmp_path, dropins, good, entry_point, home):
             remove(name)
 
 
+@pytest.mark.slow
 def test_of_two_with_one_id_the_file_is_named(dropins, good):
     (dropins / "one.py").write_text(good("same"))
     (dropins / "two.py").write_text(good("same"))

@@ -132,6 +132,7 @@ def test_without_a_store_a_password_is_kept_until_the_end(none):
     assert credentials.reveal(masked) == "rtsp://a:geheim@cam/"
 
 
+@pytest.mark.slow
 def test_a_store_that_hangs_is_not_waited_for(store, monkeypatch):
     import keyring
 

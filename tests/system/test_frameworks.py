@@ -1,4 +1,4 @@
-"""torch beside a torchvision that may not fit it, and the non-maximum suppression that stands in."""
+"""torch with a torchvision that may not match it, and the replacement of its non-maximum suppression."""
 
 import os
 import subprocess
@@ -91,6 +91,7 @@ print(state, prepare_torch())
 """
 
 
+@pytest.mark.slow
 def test_a_fresh_program_is_offline_and_quiet(home):
     done = subprocess.run([sys.executable, "-c", FRESH], capture_output=True, text=True, timeout=200)
     assert done.returncode == 0, done.stderr

@@ -42,6 +42,7 @@ def until(condition, seconds=LIMIT):
     return result
 
 
+@pytest.mark.slow
 def test_two_epochs_are_told_and_stopped_ones_go_on(data, tmp_path, begun):
     folder = tmp_path / "结果" / "out"
     one = Training.start(data, "yolo11n-seg", folder, SMALL | {"epochs": 400})
@@ -71,6 +72,7 @@ def test_two_epochs_are_told_and_stopped_ones_go_on(data, tmp_path, begun):
     assert [found.folder for found in find_trainings(tmp_path / "结果")] == [folder] == training.known_folders()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 def test_a_killed_parent_leaves_a_training_that_goes_on(data, tmp_path, begun):
     folder = tmp_path / "out"
@@ -94,6 +96,7 @@ def test_a_killed_parent_leaves_a_training_that_goes_on(data, tmp_path, begun):
     assert again.progress().state == "finished" and again.progress().epoch == left.epoch + 1, again.progress().log
 
 
+@pytest.mark.slow
 def test_what_cannot_begin_says_why_and_leaves_nothing(data, tmp_path, begun):
     for number, (model, options, complaint) in enumerate(
         [("yolo99", {}, "Unknown architecture 'yolo99'"), ("yolo11n-seg", {"epochs": 0}, "--epochs: '0' is outside")]
@@ -114,6 +117,7 @@ def test_what_cannot_begin_says_why_and_leaves_nothing(data, tmp_path, begun):
         Training.start(data, "yolo11n-seg", tmp_path / "mine" / "notes.txt" / "out")
 
 
+@pytest.mark.slow
 def test_the_lock_is_freed_with_its_process(tmp_path):
     assert not is_locked(tmp_path)
     lock = Lock(tmp_path)
@@ -137,6 +141,7 @@ def test_the_lock_is_freed_with_its_process(tmp_path):
     assert not is_locked(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_training_in_a_terminal_is_seen_too_and_puts_nothing_into_other_folders(tmp_path):
     (tmp_path / "mine.txt").touch()
     with TrainingWorker(tmp_path) as here:
@@ -192,6 +197,7 @@ def test_damaged_folders_are_no_trainings(tmp_path, content):
     assert find_trainings(tmp_path) == [] and not read_progress(tmp_path).begun
 
 
+@pytest.mark.slow
 def test_commands_are_asked_in_a_child(data, tmp_path):
     said = []
     answer = Command("train", "--check", "--data", data).answer(said.append)

@@ -112,6 +112,7 @@ def test_every_command_is_in_a_block_and_every_link_leads_somewhere():
             assert (DOCS / target).is_file()
 
 
+@pytest.mark.slow
 def test_every_command_runs(tmp_path, monkeypatch, capsys, broken_off):
     prepare(tmp_path)
     monkeypatch.chdir(tmp_path)

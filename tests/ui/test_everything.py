@@ -1,7 +1,7 @@
 """Every button, menu entry and key of every page is pressed, in both languages, at both sizes, with real data behind.
 
 Only what leads out of the program is answered by a fake: the system's file dialogs, its other programs, its printers.
-An error in a callback or in the log fails the test (``faults``), and so does a control that nobody can reach.
+An error in a callback or in the log fails the test (``faults``), and so does a control that cannot be reached.
 """
 
 import json

@@ -47,7 +47,7 @@ class ThresholdField(ttk.Frame):
 
     @property
     def widgets(self) -> tuple[ttk.Widget, ...]:
-        """What the user changes it with."""
+        """The controls by which the user changes it."""
         return self.scale, self.number
 
     def set(self, value: float) -> None:

@@ -40,10 +40,10 @@ class VerdictPanel(ttk.Frame):
     def show_notice(self, notice: Notice | None) -> None:
         """Show a notice; None hides it."""
         # The text counts seconds and is shown in the banner.
-        told = None if notice is None else replace(notice, text=notice.code)
-        if told == self._shown:
+        notice_key = None if notice is None else replace(notice, text=notice.code)
+        if notice_key == self._shown:
             return
-        self._shown = told
+        self._shown = notice_key
         if notice is None:
             self._box.pack_forget()
             return

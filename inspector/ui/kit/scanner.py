@@ -1,4 +1,4 @@
-"""Codes from a scanner that works as a keyboard, told from typing by the time between the keys."""
+"""Codes from a scanner that works as a keyboard, distinguished from typing by the time between the keys."""
 
 from __future__ import annotations
 

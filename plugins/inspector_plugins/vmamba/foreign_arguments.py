@@ -88,8 +88,8 @@ def ss2d_arguments(foreign: nn.Module, channel_first: bool) -> dict[str, Any]:
 
 def is_channel_first(foreign: nn.Module) -> bool:
     """Whether a VSSBlock or SS2D works on (N, C, H, W): by its attribute, or by its parts."""
-    told = getattr(foreign, "channel_first", None)
-    if isinstance(told, bool):
-        return told
+    flag = getattr(foreign, "channel_first", None)
+    if isinstance(flag, bool):
+        return flag
     names = {type(part).__name__ for part in foreign.modules()}
     return bool(names & {"LayerNorm2d", "Linear2d"})

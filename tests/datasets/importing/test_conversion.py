@@ -435,6 +435,7 @@ def test_roboflows_way_up_is_none(tmp_path):
     assert {line.split()[0] for line in (tmp_path / "set/labels/val/0.txt").read_text().splitlines()} == {"1"}
 
 
+@pytest.mark.slow
 def test_a_synthetic_set_comes_out_as_it_went_in(tmp_path):
     synthesize(tmp_path / "a", count=12, size=160, classes="kinds", seed=5)
     done = convert(tmp_path / "a", tmp_path / "set")

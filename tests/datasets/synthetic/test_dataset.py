@@ -32,6 +32,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_same_seed_same_bytes_whatever_the_workers(made: Path, tmp_path: Path) -> None:
     synthesize(tmp_path / "two", count=20, seed=3, classes="kinds", size=SIZE, workers=2)
     assert _hashes(tmp_path / "two") == _hashes(made)

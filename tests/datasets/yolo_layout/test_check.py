@@ -14,12 +14,12 @@ OTHER = "1 0.4 0.4 0.9 0.4 0.9 0.9\n"
 
 
 @pytest.fixture
-def picture():
+def image():
     return lambda height, width, seed=0: np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
 
 
 @pytest.fixture
-def folder(tmp_path, picture):
+def folder(tmp_path, image):
     """Three images to train on (one without a defect) and two to validate with, of two classes."""
     root = tmp_path / "数据 set"
     for split, labels in (("train", [SQUARE + OTHER, SQUARE, ""]), ("val", [OTHER, SQUARE])):
@@ -27,7 +27,7 @@ def folder(tmp_path, picture):
         (root / "labels" / split).mkdir(parents=True)
         for number, label in enumerate(labels):
             name = f"件 {number}"
-            write_image(root / "images" / split / f"{name}.png", picture(24, 32, seed=number + 10 * (split == "val")))
+            write_image(root / "images" / split / f"{name}.png", image(24, 32, seed=number + 10 * (split == "val")))
             (root / "labels" / split / f"{name}.txt").write_text(label, "utf-8")
     (root / "data.yaml").write_text("train: images/train\nval: images/val\nnames: {0: 裂纹, 1: wear}\n", "utf-8")
     return root
@@ -92,7 +92,7 @@ def test_a_line_that_cannot_be_used_loses_the_image(folder, line, kind):
     (folder / "labels" / "train" / "件 1.txt").write_text(f"{SQUARE}\n{line}\n", "utf-8")
     found = report(folder)
     assert kinds(found) == {("train", kind): 1} and found.refusal is None
-    assert [picture.file.stem for picture in found.images["train"]] == ["件 0", "件 2"]
+    assert [image.file.stem for image in found.images["train"]] == ["件 0", "件 2"]
     (finding,) = faults(found)
     assert finding.examples == ["件 1.txt line 3"] and "(件 1.txt line 3)" in finding.sentence()
 
@@ -109,7 +109,7 @@ def test_a_line_that_encloses_nothing_loses_the_image(folder, line, kind):
     (folder / "labels" / "train" / "件 1.txt").write_text(f"{SQUARE}{line}\n", "utf-8")
     found = report(folder)
     assert kinds(found) == {("train", kind): 1} and found.lost
-    assert [picture.file.stem for picture in found.images["train"]] == ["件 0", "件 2"]
+    assert [image.file.stem for image in found.images["train"]] == ["件 0", "件 2"]
 
 
 def test_a_line_that_stands_twice_counts_once(folder):
@@ -134,12 +134,12 @@ def test_a_class_that_the_set_does_not_have_is_refused(folder, wrong):
     assert "件 0.txt line 1" in found.refusal and faults(found)[0].fatal and not found.document()["usable"]
 
 
-def test_images_that_cannot_be_read_are_left_out(folder, picture):
+def test_images_that_cannot_be_read_are_left_out(folder, image):
     whole = folder / "images" / "train" / "件 1.png"
     whole.write_bytes(whole.read_bytes()[:-40])
     (folder / "images" / "train" / "text.jpg").write_bytes(b"no picture")
     (folder / "images" / "train" / "empty.jpg").write_bytes(b"")
-    write_image(folder / "images" / "train" / "tiny.png", picture(9, 32))
+    write_image(folder / "images" / "train" / "tiny.png", image(9, 32))
     found = report(folder)
     assert kinds(found) == {("train", "unreadable_picture"): 3, ("train", "small_picture"): 1}
     assert found.totals["train"] == 6 and len(found.images["train"]) == 2
@@ -151,7 +151,7 @@ def test_missing_and_unreadable_labels(folder):
     (folder / "labels" / "train" / "件 2.txt").write_bytes(b"0 \xff\xff")
     found = report(folder)
     assert kinds(found) == {("train", "taken_as_good"): 1, ("train", "unreadable_label"): 1}
-    assert [picture.classes for picture in found.images["train"]] == [(0, 1), ()]
+    assert [image.classes for image in found.images["train"]] == [(0, 1), ()]
 
 
 def test_labels_without_a_image(folder):
@@ -225,16 +225,16 @@ def test_progress_is_told(folder, monkeypatch):
 
 
 def test_folders_of_roboflow_and_lists_of_cvat(folder):
-    expected = [picture.file for picture in report(folder).images["train"]]
+    expected = [image.file for image in report(folder).images["train"]]
     (folder / "data.yaml").write_text("train: ../images/train\nval: ../images/val\nnames: [a, b]\n", "utf-8")
-    assert [picture.file for picture in report(folder).images["train"]] == expected
+    assert [image.file for image in report(folder).images["train"]] == expected
     listed = "\n".join(f"images/train/{file.name}" for file in expected)
     (folder / "train.txt").write_text(f"{listed}\nimages/train/gone.png\n", "utf-8")
     (folder / "val.txt").write_text(f"./images/val/件 0.png\n{folder}/images/val/件 1.png\n", "utf-8")
     text = "path: ./\ntrain: train.txt\nval: [val.txt]\nnames: {1: b, 0: a}\n"
     (folder / "data.yaml").write_text(text, "utf-8")
     found = report(folder)
-    assert [picture.file for picture in found.images["train"]] == expected and found.names == ("a", "b")
+    assert [image.file for image in found.images["train"]] == expected and found.names == ("a", "b")
     assert kinds(found) == {("train", "missing_picture"): 1} and len(found.images["val"]) == 2
 
 
@@ -297,19 +297,19 @@ def test_good_parts_are_missed_where_there_are_none_to_train_on(folder):
     assert [finding.split for finding in found.findings if finding.kind == "no_good"] == ["train"]
 
 
-def test_a_large_set_has_nothing_to_be_said_of(folder, picture):
+def test_a_large_set_has_nothing_to_be_said_of(folder, image):
     for split, count in (("train", 101), ("val", 30)):
         for number in range(count):
-            write_image(folder / "images" / split / f"{number}.png", picture(16, 16, seed=1000 * len(split) + number))
+            write_image(folder / "images" / split / f"{number}.png", image(16, 16, seed=1000 * len(split) + number))
             label = "" if number == 0 else SQUARE + OTHER
             (folder / "labels" / split / f"{number}.txt").write_text(label, "utf-8")
     assert report(folder).findings == ()
 
 
-def test_near_duplicates_in_two_splits_are_named_and_identical_images_only_once(folder, picture):
+def test_near_duplicates_in_two_splits_are_named_and_identical_images_only_once(folder, image):
     import cv2
 
-    pixels = cv2.resize(picture(24, 32, seed=5), (320, 240), interpolation=cv2.INTER_CUBIC)
+    pixels = cv2.resize(image(24, 32, seed=5), (320, 240), interpolation=cv2.INTER_CUBIC)
     write_image(folder / "images" / "train" / "frame 1.png", pixels)
     brighter = cv2.convertScaleAbs(
         cv2.imdecode(cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, 50])[1], 1), beta=6

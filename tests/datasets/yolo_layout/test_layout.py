@@ -41,7 +41,7 @@ def describe(root: Path, text: str, encoding: str = "utf-8") -> None:
 
 
 def both(root: Path) -> tuple[str, dict[str, dict[str, int]], set[str]]:
-    """What check and conversion agree on: "good", "doubtful" or the refusal; defects; kinds of findings."""
+    """The common result of check and conversion: "good", "doubtful" or the refusal; defects; kinds of findings."""
     target = root.parent / "made"
     shutil.rmtree(target, ignore_errors=True)
     said, counted, kinds = [], [], []

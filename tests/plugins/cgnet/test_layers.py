@@ -34,7 +34,7 @@ def random(module: nn.Module, seed: int = 0) -> nn.Module:
     return module.eval()
 
 
-def picture(*shape: int, seed: int = 1) -> torch.Tensor:
+def image(*shape: int, seed: int = 1) -> torch.Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
@@ -221,23 +221,23 @@ def test_numbers_of_parameters_are_the_papers():
 
 def test_global_context_is_its_equation():
     module = random(FGlo(12, 5))
-    x = picture(2, 12, 5, 4)
+    x = image(2, 12, 5, 4)
     near(module(x), global_context(x.double(), double(module), ""))
 
 
 @pytest.mark.parametrize("size", [(7, 9), (1, 1), (2, 13)])
 def test_block_is_its_equations(size):
     kept, changed = random(ContextGuidedBlock(16, 16, 2, 8)), random(ContextGuidedBlock(6, 10, 3, 2, add=False))
-    x = picture(2, 16, *size)
+    x = image(2, 16, *size)
     near(kept(x), guided(x.double(), double(kept)))
-    x = picture(2, 6, *size)
+    x = image(2, 6, *size)
     near(changed(x), guided(x.double(), double(changed), "", 3, add=False))
 
 
 @pytest.mark.parametrize("size", [(7, 9), (1, 1), (8, 5)])
 def test_down_is_its_equations(size):
     module = random(ContextGuidedBlock_Down(7, 9, 4, 3))
-    x = picture(2, 7, *size)
+    x = image(2, 7, *size)
     output = module(x)
     assert output.shape == (2, 9, -(-size[0] // 2), -(-size[1] // 2))
     near(output, guided_down(x.double(), double(module), "", 4))
@@ -246,7 +246,7 @@ def test_down_is_its_equations(size):
 @pytest.mark.parametrize(("m", "n", "size"), [(3, 2, (32, 40)), (1, 3, (33, 17)), (2, 1, (1, 1))])
 def test_network_is_its_equations(m, n, size):
     module = random(Context_Guided_Network(4, m, n))
-    x = picture(1, 3, *size)
+    x = image(1, 3, *size)
     expected = network_maps(x.double(), double(module), m, n)
     for output, wanted in zip(module.forward_features(x), expected, strict=True):
         torch.testing.assert_close(output.double(), wanted, rtol=1e-4, atol=1e-4)
@@ -264,7 +264,7 @@ def test_convolutions_start_as_kaiming_draws_them():
 def test_dropout_acts_in_training_only():
     torch.manual_seed(0)
     module = random(Context_Guided_Network(4, 1, 1, dropout_flag=True))
-    x = picture(1, 3, 16, 16)
+    x = image(1, 3, 16, 16)
     assert torch.equal(module(x), module(x))
     module.classifier.train()
     assert not torch.equal(module(x), module(x))
@@ -272,29 +272,29 @@ def test_dropout_acts_in_training_only():
 
 def test_gradients_are_those_of_the_equations(layer):
     module, channels = layer
-    module, x = module.double(), picture(2, channels, 5, 6).double().requires_grad_()
+    module, x = module.double(), image(2, channels, 5, 6).double().requires_grad_()
     assert torch.autograd.gradcheck(lambda x: module(x).mean((2, 3)), (x,), fast_mode=True)
 
 
 def test_training_reaches_every_parameter(layer):
     module, channels = layer
-    module.train()(picture(2, channels, 16, 24)).square().sum().backward()
+    module.train()(image(2, channels, 16, 24)).square().sum().backward()
     assert [key for key, value in module.named_parameters() if value.grad is None or not value.grad.any()] == []
 
 
 @pytest.mark.parametrize("size", [(9, 14), (1, 1)])
 def test_onnx_is_equal(layer, onnx_run, size):
     module, channels = layer
-    x = picture(2, channels, *size)
+    x = image(2, channels, *size)
     (output,) = onnx_run(module, x)
     torch.testing.assert_close(output, module(x), rtol=1e-4, atol=1e-4)
 
 
 def test_trace_deepcopy_and_channels_last_change_nothing(layer):
     module, channels = layer
-    x = picture(2, channels, 9, 14)
+    x = image(2, channels, 9, 14)
     expected = module(x)
-    other = picture(3, channels, 20, 7, seed=2)
+    other = image(3, channels, 20, 7, seed=2)
     traced = torch.jit.trace(module, x)
     torch.testing.assert_close(traced(other), module(other), rtol=1e-4, atol=1e-4)
     assert torch.equal(copy.deepcopy(module)(x), expected)
@@ -305,7 +305,7 @@ def test_trace_deepcopy_and_channels_last_change_nothing(layer):
 @pytest.mark.parametrize("kind", [torch.bfloat16, torch.float16])
 def test_fewer_bits_are_near(layer, kind):
     module, channels = layer
-    x = picture(2, channels, 9, 14)
+    x = image(2, channels, 9, 14)
     expected = module(x)
     spread = expected.std().item()
     with torch.autocast("cpu", kind):
@@ -326,7 +326,7 @@ def test_a_half_checkpoint_comes_back(layer):
     with torch.serialization.safe_globals([*known, *CLASSES]):
         back = torch.load(file, weights_only=True).float()
     assert type(back) is type(module)
-    x = picture(2, channels, 9, 14)
+    x = image(2, channels, 9, 14)
     torch.testing.assert_close(back(x), module(x), rtol=0.01, atol=0.02)
 
 
@@ -338,7 +338,7 @@ def test_merging_keeps_the_result_and_happens_once(layer):
     for part in module.modules():
         if isinstance(part, nn.BatchNorm2d):
             part.eps = 0.02  # read when merging, not assumed
-    x = picture(2, channels, 9, 14)
+    x = image(2, channels, 9, 14)
     expected, norms = module(x), sum(isinstance(part, nn.BatchNorm2d) for part in module.modules())
     assert module.reparameterize() is None
     merged = copy.deepcopy(module.state_dict())

@@ -40,14 +40,14 @@ def build(architecture: str, seed: int = 0):
     torch.manual_seed(seed)
     model = SegmentationModel(f"{architecture}.yaml", nc=len(NAMES), verbose=False)
     model.names = dict(NAMES)
-    pictures = torch.from_numpy(np.stack([blobs(288, 320), blobs(288, 320, seed=1)])).permute(0, 3, 1, 2) / 255
+    images = torch.from_numpy(np.stack([blobs(288, 320), blobs(288, 320, seed=1)])).permute(0, 3, 1, 2) / 255
     for module in model.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.momentum = None  # take the statistics of this one batch
     with torch.no_grad():
-        model.train()._predict_once(pictures)
+        model.train()._predict_once(images)
         head = model.eval().model[-1]
-        (_, found) = model(pictures)
+        (_, found) = model(images)
         for name, end in (("one2many", ""), ("one2one", "one2one_")):
             scores = found.get(name, found)["scores"]
             for layers in getattr(head, f"{end}cv3", ()):

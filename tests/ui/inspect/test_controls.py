@@ -73,7 +73,7 @@ def test_a_model_is_chosen_from_the_list(window, controls, until, monkeypatch, t
 def test_a_hostile_checkpoint_from_the_list_or_a_file_runs_nothing(
     window, controls, page, until, monkeypatch, tmp_path, parts
 ):
-    """Neither file runs code or changes a class, and the model of before goes on working."""
+    """Neither file runs code or changes a class, and the previous model keeps working."""
     torch = pytest.importorskip("torch")
     canary = tmp_path / "canary"
     chain = escape(f"touch {canary}")

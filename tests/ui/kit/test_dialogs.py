@@ -36,7 +36,7 @@ def answer(root):
     def ask(act, default="stay"):
         def when_there():
             window = asked(root)
-            # Tk gives the focus to what stands in a window when the server has shown it.
+            # Tk gives the focus to a widget of a window only once the server has shown the window.
             if window is None or window.grab_current() is not window or window.focus_lastfor() is window:
                 root.after(10, when_there)
                 return

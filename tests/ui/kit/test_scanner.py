@@ -1,4 +1,4 @@
-"""Codes of a scanner, told from typing by their timing."""
+"""Codes of a scanner, distinguished from typing by their timing."""
 
 import pytest
 

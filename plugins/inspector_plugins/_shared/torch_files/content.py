@@ -144,14 +144,14 @@ def read(data: bytes, file: str, *groups: Sequence[str]) -> Content:
             file=file,
         ) from error
     length = int.from_bytes(answer[:8], "little")
-    told = json.loads(answer[8 : 8 + length])
-    kind, phrase = told.get("problem", ("", ""))
+    description = json.loads(answer[8 : 8 + length])
+    kind, phrase = description.get("problem", ("", ""))
     if kind == "archive":
         raise InputError(_refusal(file, phrase))
     if phrase:
-        return Content(None, tuple(told["names"]), phrase)
-    values = _Values(told, memoryview(data), memoryview(answer)[8 + length :])
-    return Content(values.of(told["root"]), tuple(told["names"]), "")
+        return Content(None, tuple(description["names"]), phrase)
+    values = _Values(description, memoryview(data), memoryview(answer)[8 + length :])
+    return Content(values.of(description["root"]), tuple(description["names"]), "")
 
 
 def _refusal(file: str, kind: str) -> str:
@@ -169,9 +169,9 @@ def _refusal(file: str, kind: str) -> str:
 class _Values:
     """Converts the nodes of an answer to objects."""
 
-    def __init__(self, told: dict[str, Any], file: memoryview, behind: memoryview) -> None:
-        self._nodes, self._big = told["nodes"], told["big"]
-        self._storages = told["storages"]
+    def __init__(self, description: dict[str, Any], file: memoryview, behind: memoryview) -> None:
+        self._nodes, self._big = description["nodes"], description["big"]
+        self._storages = description["storages"]
         self._places = {"file": file, "behind": behind}
         self._contents: dict[int, memoryview] = {}
         self._made = [self._shell(node) for node in self._nodes]
@@ -208,8 +208,8 @@ class _Values:
         elif kind in "lts":
             shell.extend(map(self.of, node[1]))
 
-    def _pairs(self, told: list[Any]) -> dict[Any, Any]:
-        return {self._key(key): self.of(value) for key, value in zip(told[::2], told[1::2], strict=True)}
+    def _pairs(self, flat: list[Any]) -> dict[Any, Any]:
+        return {self._key(key): self.of(value) for key, value in zip(flat[::2], flat[1::2], strict=True)}
 
     def _key(self, key: Any) -> Any:
         return tuple(self._nodes[key[0]][1]) if isinstance(key, list) else key
@@ -220,7 +220,7 @@ class _Values:
             place, start = ("file", start) if start >= 0 else ("behind", -1 - start)
             content = self._places[place][start : start + size]
             if len(content) != size:
-                raise ValueError("a storage is not where the isolated process told")
+                raise ValueError("a storage is not where the isolated process reported it")
             if self._big:
                 numbers = np.frombuffer(content, {"bfloat16": "int16", "bool": "uint8"}.get(dtype, dtype))
                 content = memoryview(numbers.byteswap().tobytes())

@@ -109,7 +109,12 @@ class Calibration:
         networks = {"f32": core.read_model(content), "int8": made}
         predict = {name: self._predictor(network) for name, network in networks.items()}
         figures = accuracy.measure(predict, self.labelled, len(self.names))
-        told = {"data": str(self.data), "pictures": len(self.labelled), "calibrated_on": len(used), "imgsz": self.imgsz}
+        record = {
+            "data": str(self.data),
+            "pictures": len(self.labelled),
+            "calibrated_on": len(used),
+            "imgsz": self.imgsz,
+        }
         report(
             message(
                 "Calibrated on {count} images, evaluated on {labelled} of {data}",
@@ -131,7 +136,7 @@ class Calibration:
                         change=after - before,
                     )
                 )
-        return made, told | figures
+        return made, record | figures
 
     def _predictor(self, network: Any) -> Callable[[NDArray[np.uint8]], list[Detection]]:
         """Return the function that detects with ``network`` (``openvino.Model``) as in an inspection."""

@@ -351,8 +351,8 @@ def _with_pixels(model: Any) -> Any:
 @lru_cache(maxsize=1)
 def _processor() -> str:
     """Identify the processor and our way of compiling for it."""
-    told = [_core().get_property("CPU", name) for name in ("FULL_DEVICE_NAME", "OPTIMIZATION_CAPABILITIES")]
-    return hashlib.sha256(" ".join(map(str, [_FORM, *told])).encode()).hexdigest()[:8]
+    properties = [_core().get_property("CPU", name) for name in ("FULL_DEVICE_NAME", "OPTIMIZATION_CAPABILITIES")]
+    return hashlib.sha256(" ".join(map(str, [_FORM, *properties])).encode()).hexdigest()[:8]
 
 
 def _shape_of(name: str) -> tuple[int, int] | None:

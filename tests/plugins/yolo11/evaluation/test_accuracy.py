@@ -26,11 +26,11 @@ def detection(x1, y1, x2, y2, score=0.9, number=0):
     return Detection("Defect", score, (x1, y1, x2, y2), Mask(x1, y1, np.ones((y2 - y1, x2 - x1), bool)), number)
 
 
-def figures(pictures, detections):
+def figures(images, detections):
     """Measured on images whose first pixel identifies their detections."""
-    for number, one in enumerate(pictures):
+    for number, one in enumerate(images):
         write_image(one.file, np.full((one.height, one.width, 3), number, np.uint8))
-    return accuracy.measure({"it": lambda image: detections[image[0, 0, 0]]}, pictures, 2)["it"]
+    return accuracy.measure({"it": lambda image: detections[image[0, 0, 0]]}, images, 2)["it"]
 
 
 @pytest.mark.parametrize(

@@ -195,7 +195,7 @@ def test_curves_show_chinese_and_the_data_set_is_left_as_it_is(evaluate, changed
     changed.write_text(changed.read_text("utf-8")[:-1] + ', "download": "https://example.invalid/a.zip"}', "utf-8")
     photograph = changed.parent / "images" / "val" / "图9.jpeg"
     write_image(photograph, np.zeros((80, 90, 3), np.uint8))
-    photograph.write_bytes(photograph.read_bytes() + b"\0\0")  # ultralytics would write such a file anew
+    photograph.write_bytes(photograph.read_bytes() + b"\0\0")  # ultralytics would rewrite such a file
     before = content(changed.parent)
     (tmp_path / "结果" / "new").mkdir(parents=True)  # empty: it may be used
     document = evaluate(changed, output=tmp_path / "结果" / "new", imgsz=224)
@@ -262,8 +262,8 @@ def test_other_classes_are_refused(evaluate, changed, names, complaint):
 
 
 def test_what_cannot_be_used_is_told_and_the_rest_measured(evaluate, changed):
-    pictures, labels = changed.parent / "images" / "val", changed.parent / "labels" / "val"
-    (pictures / "图1.jpg").write_bytes(b"no picture")
+    images, labels = changed.parent / "images" / "val", changed.parent / "labels" / "val"
+    (images / "图1.jpg").write_bytes(b"no picture")
     (labels / "图2.txt").write_text("9 0.1 0.1 0.5 0.1 0.5 0.5", "utf-8")
     label = labels / "图3.txt"
     label.write_text("0 0.1 0.1 0.2 0.2 0.3 0.3\n" + label.read_text("utf-8"), "utf-8")

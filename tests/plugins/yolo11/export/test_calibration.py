@@ -195,7 +195,7 @@ def test_unreadable_images_are_left_out_and_told(good, data, caplog):
     used = []
     (values,) = calibration._inputs(used)
     assert values.shape == (1, 3, 320, 320) and [file.name for file in used] == ["good-01.jpg"]
-    assert "Of 2 pictures to calibrate on 1 are left out: damaged.jpg" in caplog.text
+    assert "Of 2 images to calibrate on 1 are left out: damaged.jpg" in caplog.text
     with pytest.raises(InputError, match=r"No calibration image can be read: damaged\.jpg"):
         list(Calibration((good / "damaged.jpg",), (), data, ("Defect",), 320, 32)._inputs([]))
 

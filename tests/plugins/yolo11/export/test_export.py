@@ -39,8 +39,8 @@ def checkpoint_of(checkpoints, layers, picture, tmp_path_factory):
         torch.manual_seed(0)
         model = build.segmentation_model(architecture, len(NAMES), layers)
         model.names = dict(NAMES)
-        pictures = np.stack([picture(SIZE, SIZE, seed=seed) for seed in range(4, 8)])
-        batch = torch.from_numpy(pictures).permute(0, 3, 1, 2) / 255
+        images = np.stack([picture(SIZE, SIZE, seed=seed) for seed in range(4, 8)])
+        batch = torch.from_numpy(images).permute(0, 3, 1, 2) / 255
         for module in model.modules():
             if isinstance(module, torch.nn.BatchNorm2d):
                 module.momentum = None  # take the statistics of this one batch
@@ -90,21 +90,21 @@ def export(checkpoint_of, layers):
     )
 
 
-def outputs(file, pictures: np.ndarray) -> list[np.ndarray]:
+def outputs(file, images: np.ndarray) -> list[np.ndarray]:
     """Run (1, 3, H, W) float32 with the runtime of ``file``."""
     if file.suffix == ".torchscript":
         import torch
 
-        return [value.numpy() for value in torch.jit.load(file)(torch.from_numpy(pictures))]
+        return [value.numpy() for value in torch.jit.load(file)(torch.from_numpy(images))]
     if file.suffix == ".onnx":
         import onnxruntime
 
-        return onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"]).run(None, {"images": pictures})
+        return onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"]).run(None, {"images": images})
     import openvino
 
     found = next(file.glob("*.xml"))
     compiled = openvino.Core().compile_model(found, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    results = compiled([pictures])
+    results = compiled([images])
     return [results[port].copy() for port in compiled.outputs]
 
 

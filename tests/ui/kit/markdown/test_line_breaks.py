@@ -14,7 +14,7 @@ HARD = "按“开始”（F5），程序检测每一张图片；结果立即保�
 
 
 def lines(text):
-    """What stands in each line on the screen, with the index where it begins."""
+    """Text of each line on the screen, with the index where it begins."""
     at, found = "1.0", []
     while text.compare(following := text.index(f"{at} +1 display lines"), ">", at):
         found.append((at, text.get(at, following)))
