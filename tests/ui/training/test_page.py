@@ -214,6 +214,7 @@ def test_the_catalogue_of_modifiers_is_read_and_used(page, wait, root):
     assert page.training_state.model == "yolo11s-seg+attention=simam+loss=cldice,siou" and not pane.add.winfo_manager()
 
 
+@pytest.mark.timeout(900)  # six programs one after the other, which takes long beside other work
 def test_a_model_is_trained_used_measured_and_written(page, shell, data, tmp_path, wait, root):
     page.data.choose(data)
     wait(lambda: page.training_state.report is not None, LIMIT)
