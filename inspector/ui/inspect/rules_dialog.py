@@ -24,6 +24,7 @@ from inspector.ui.inspect.rule_texts import (
 )
 from inspector.ui.kit import dialogs, strings, theme
 from inspector.ui.kit.form import wrap
+from inspector.ui.kit.idle_call import IdleCall
 from inspector.ui.kit.shell import Shell
 from inspector.ui.kit.strings import tr
 from inspector.ui.kit.widgets import ScrollFrame
@@ -67,7 +68,7 @@ class RulesDialog(tk.Toplevel):
         super().__init__(shell.root)
         self._shell, self._names, self._done = shell, tuple(names), done
         self._live, self._regions, self._first, self._tried = live, tuple(regions), rules, rules
-        self._pending: str | None = None
+        self._trying = IdleCall(self, self._try, _LIVE_AFTER)
         self._typed_rows: Typed = {}  # a scope missing here has no custom limits
         self._scores: dict[str, str] = {}  # confidence thresholds as typed, by class
         self._scopes: list[Scope] = []
@@ -335,12 +336,11 @@ class RulesDialog(tk.Toplevel):
             button.state(["disabled" if problem else "!disabled"])
         if not limits:
             self._save_button.state(["disabled"])
-        if not problem and self._live is not None and self._pending is None:
-            self._pending = self.after(_LIVE_AFTER, self._try)
+        if not problem and self._live is not None:
+            self._trying.request()
 
     def _try(self) -> None:
         """Judge the image shown by the rules as they are now."""
-        self._pending = None
         if self._live is not None and not self.problem():
             rules = self.rules()
             if rules != self._tried:

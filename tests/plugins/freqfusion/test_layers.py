@@ -305,7 +305,7 @@ def test_wrong_channels_and_images_are_refused():
     hr, lr = maps()
     with pytest.raises(ValueError, match=r"hr_feat \(N, 12, H, W\), not \(2, 16, 10, 8\)"):
         small()(lr.repeat(1, 1, 2, 2), lr)
-    with pytest.raises(ValueError, match="2 and 1 pictures"):
+    with pytest.raises(ValueError, match="2 and 1 images"):
         small()(hr, lr[:1])
     with pytest.raises(ValueError, match="4 groups, not 6"):
         LocalSimGuidedSampler(8)(torch.zeros(1, 8, 4, 4), torch.zeros(1, 8, 2, 2), torch.zeros(1, 6, 4, 4))

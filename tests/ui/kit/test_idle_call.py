@@ -38,6 +38,19 @@ def test_no_call_after_the_widget_is_destroyed(root, calls, faults):
     assert not found
 
 
+def test_a_call_with_a_delay_ends_with_its_widget_too(root, wait, faults):
+    frame, found = ttk.Frame(root), []
+    call = IdleCall(frame, lambda: found.append(1), delay=1)
+    call.request()
+    call.request()
+    wait(lambda: found)
+    call.request()
+    frame.destroy()
+    root.after(20, lambda: found.append(2))
+    wait(lambda: 2 in found)
+    assert found == [1, 2]
+
+
 def test_the_end_of_a_child_does_not_count(root, calls):
     frame, call, found = calls
     child = ttk.Label(frame)
