@@ -85,11 +85,6 @@ class Job:
             "language": self.language,
         }
 
-    @property
-    def region_names(self) -> tuple[str, ...]:
-        """Names of the regions that rules may name."""
-        return ()
-
     def same_inspection(self, other: Job) -> bool:
         """Whether model, thresholds, rules and calibration are equal, regardless of the sources."""
         return _method(self) == _method(other)

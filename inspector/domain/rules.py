@@ -120,8 +120,8 @@ class Rules:
         if unknown := [name for name in self.regions if name not in known]:
             if not known:
                 raise InputError(
-                    "The rules name a region {region!r}, but this job has no regions; draw that region, or leave it "
-                    "out of the rules",
+                    "The rules name a region {region!r}, but images have no regions in this version; leave it out of "
+                    "the rules",
                     region=unknown[0],
                 )
             raise InputError(

@@ -81,7 +81,7 @@ class Engine:
         _check_parts(job.parts, [spec for spec, _ in sources])
         if job.rules is not None:
             job.rules.check_calibration(job.calibration)
-            job.rules.check_regions(job.region_names)
+            job.rules.check_regions(())  # this version has no regions
         model = self.context.catalog.model(job.model.id)
         model_options = check_options(model.options, job.model.options, message("Model {id}", id=model.id))
         exporters = []

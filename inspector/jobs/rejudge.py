@@ -126,7 +126,7 @@ def rejudge(run: str, rules: Rules) -> Rejudged:
     with Judgements() as judgements:
         stored = {part.id: part for part in judgements.parts(entry.id)}
         images = [(image, _judge(image, rules, job.calibration, entry)) for image in judgements.images(entry.id)]
-    rules.check_regions({*job.region_names, *(d.region for image, _ in images for d in image.detections if d.region)})
+    rules.check_regions({d.region for image, _ in images for d in image.detections if d.region})
     if not images:
         raise InputError("Run {id} has no inspected images; there is nothing to judge", id=entry.id)
     of_part: dict[int, list[tuple[StoredImage, Verdict]]] = {}

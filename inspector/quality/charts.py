@@ -53,7 +53,9 @@ def p_chart(bad: Sequence[int], sizes: Sequence[int] | int) -> PChart:
     lower, upper = np.maximum(0, centre - 3 * sigma), np.minimum(1, centre + 3 * sigma)
     beyond = (shares < lower) | (shares > upper)
     outside = tuple(int(i) for i in np.flatnonzero(beyond))
-    return PChart(shares, centre, lower, upper, outside, nelson(np.where(n > 0, z, 0.0)))
+    there = np.flatnonzero(n > 0)  # a lot without parts is no point of the chart, so it breaks no run
+    signals = {rule: tuple(int(there[i]) for i in points) for rule, points in nelson(z[there]).items()}
+    return PChart(shares, centre, lower, upper, outside, signals)
 
 
 def nelson(z: Sequence[float] | Floats) -> dict[int, tuple[int, ...]]:

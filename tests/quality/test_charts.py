@@ -21,6 +21,14 @@ def test_limits_follow_the_size_of_the_lot():
     assert (chart.upper[0] - 0.1) == pytest.approx(2 * (chart.upper[1] - 0.1)) and chart.outside == ()
 
 
+def test_a_lot_without_parts_breaks_no_run():
+    bad, sizes = [3, 3, 3, 3, 0, 3, 3, 3, 3, 3, *[0] * 12], [50, 50, 50, 50, 0, *[50] * 17]
+    assert p_chart(bad, sizes).signals[2][0] == 9
+    whole = [(b, n) for b, n in zip(bad, sizes, strict=True) if n]
+    without = p_chart([b for b, _ in whole], [n for _, n in whole])
+    assert [point + (point >= 4) for point in without.signals[2]] == list(p_chart(bad, sizes).signals[2])
+
+
 @pytest.mark.parametrize(("bad", "sizes"), [([6], [5]), ([-1], [5]), ([0], [0]), ([[1]], [[2]])])
 def test_what_is_no_lot_is_refused(bad, sizes):
     with pytest.raises(ValueError, match="each lot"):

@@ -44,8 +44,30 @@ def test_more_defects_bring_the_bound_nearer():
         ([1, 2, 3, 4], [1, 1, 0, 0], "not found more often"),
         ([0, 2, 3], [0, 1, 0], "above 0"),
         ([1, 2], [0, 1], "three"),
+        ([1, 2, 3, 3, 4, 5], [0, 0, 0, 1, 1, 1], "no curve fits"),
+        ([1, 2, 3, 3, 4, 5], [1, 1, 1, 0, 0, 0], "not found more often"),
+        ([3, 3, 3, 3], [0, 1, 0, 1], "one size"),
+        ([1, 2, float("nan")], [0, 1, 1], "above 0"),
+        ([1, 2, 3, 4], [1, 0, 0, 1], "not found more often|hardly"),
     ],
 )
 def test_what_cannot_be_fitted_is_refused(sizes, found, named):
     with pytest.raises(ValueError, match=named):
         fit(sizes, found)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_few_defects_that_nearly_separate_are_fitted_or_refused(seed):
+    """A curve that comes back is the maximum of the likelihood, however steep."""
+    random = np.random.default_rng(seed)
+    sizes = np.sort(random.uniform(1, 10, 12))
+    found = sizes > 5
+    found[5:7] = ~found[5:7]
+    try:
+        curve = fit(sizes, found)
+    except ValueError as error:
+        assert "found" in str(error) or "fits" in str(error)
+        return
+    expected = sm.Logit(found.astype(float), sm.add_constant(np.log(sizes))).fit(disp=0, maxiter=500, tol=1e-12)
+    assert (curve.intercept, curve.slope) == pytest.approx(tuple(expected.params), rel=1e-5)
+    assert 0 <= curve.probability(1e-300) < 1e-3 and curve.probability(1e300) == pytest.approx(1)

@@ -6,7 +6,7 @@ import tkinter as tk
 from collections.abc import Callable
 from typing import Any
 
-LONGEST_GAP = 50  # milliseconds between two keys of a scanner; nobody types four keys at this pace
+LONGEST_GAP = 50  # milliseconds between two keys of a scanner; far below the time between typed keys
 SHORTEST = 4  # characters of a code
 _FIELDS = ("TEntry", "TSpinbox", "TCombobox", "Entry", "Text")
 
